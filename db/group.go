@@ -1,0 +1,260 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"tocsin/dispatch"
+)
+
+// writer runs all that is written, one transaction after the other. Calls that
+// meet share a transaction and its fsync: the first one commits for itself, a
+// goroutine goes on for those who came meanwhile, and nobody waits for a group
+// to fill. A job that fails takes nobody with it.
+type writer struct {
+	engine *engine
+	begin  func(context.Context) (session, error)
+	// settled asks whether a transaction whose COMMIT was not answered is in
+	// the books: nil when it is.
+	settled func(ctx context.Context, id string) error
+	patient func() (context.Context, context.CancelFunc) // of one transaction
+
+	mu      sync.Mutex
+	waiting []*job
+	busy    bool
+	closed  bool
+	running sync.WaitGroup
+}
+
+// job is something to write. Its run may be called again after a rollback, and
+// may outlive the caller, so it must begin with fresh results.
+type job struct {
+	raises []*raise
+	run    func(context.Context, *tx) error
+	names  []string // locked before anything is read
+	err    error
+	done   chan struct{}
+}
+
+const (
+	maxGroup   = 128 // jobs and alerts in one transaction
+	maxRepeats = 4   // of a group that lost a conflict
+)
+
+func (j *job) size() int { return max(1, len(j.raises)) }
+
+// do runs a job and waits until it is durable or refused. A caller that gives
+// up stops waiting and does not know the outcome.
+func (w *writer) do(ctx context.Context, j *job) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j.done = make(chan struct{})
+	leads, err := w.join(j)
+	if err != nil {
+		return err
+	}
+	if leads {
+		w.commitNext()
+		w.handOver()
+	}
+	select {
+	case <-j.done:
+		return j.err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", dispatch.ErrOutcomeUnknown, ctx.Err())
+	}
+}
+
+// write runs one function as a job of its own.
+func (w *writer) write(ctx context.Context, names []string, run func(context.Context, *tx) error) error {
+	return w.do(ctx, &job{run: run, names: names})
+}
+
+func (w *writer) join(j *job) (leads bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return false, fmt.Errorf("%w: it is closed", dispatch.ErrUnavailable)
+	}
+	w.waiting = append(w.waiting, j)
+	leads = !w.busy
+	if leads {
+		w.busy = true
+		w.running.Add(1)
+	}
+	return leads, nil
+}
+
+// handOver leaves the lead to a goroutine as long as others wait.
+func (w *writer) handOver() {
+	if w.resign() {
+		return
+	}
+	go func() {
+		for !w.resign() {
+			w.commitNext()
+		}
+	}()
+}
+
+// resign gives up the lead if nobody waits.
+func (w *writer) resign() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.waiting) > 0 {
+		return false
+	}
+	w.busy = false
+	w.running.Done()
+	return true
+}
+
+// close refuses further jobs and waits for the running ones.
+func (w *writer) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.running.Wait()
+}
+
+func (w *writer) next() []*job {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n, size := 0, 0
+	for n < len(w.waiting) && (n == 0 || size+w.waiting[n].size() <= maxGroup) {
+		size += w.waiting[n].size()
+		n++
+	}
+	group := slices.Clone(w.waiting[:n])
+	w.waiting = slices.Delete(w.waiting, 0, n)
+	return group
+}
+
+func (w *writer) commitNext() {
+	group := w.next()
+	err := w.attempt(group)
+	for i := 1; i < maxRepeats && w.engine.isConflict(err); i++ {
+		err = w.attempt(group)
+	}
+	switch {
+	case err == nil:
+	case len(group) == 1 && group[0].size() == 1, errors.Is(err, dispatch.ErrOutcomeUnknown):
+		fail(group, err)
+	default:
+		w.oneByOne(group)
+	}
+	for _, j := range group {
+		close(j.done)
+	}
+}
+
+func fail(group []*job, err error) {
+	for _, j := range group {
+		j.err = err
+	}
+}
+
+// oneByOne gives each job, and each alert, a transaction of its own, so that
+// the one that cannot be written is alone with its error.
+func (w *writer) oneByOne(group []*job) {
+	for _, j := range group {
+		if j.raises == nil {
+			j.err = w.attempt([]*job{j})
+			continue
+		}
+		for _, r := range j.raises {
+			if err := w.attempt([]*job{{raises: []*raise{r}, names: j.names}}); err != nil {
+				r.result = dispatch.Raised{Err: err}
+			}
+		}
+	}
+}
+
+// attempt runs a group as one transaction: all of it is durable when it
+// returns nil, else nothing is.
+func (w *writer) attempt(group []*job) error {
+	ctx, cancel := w.patient()
+	defer cancel()
+	t, err := w.start(ctx, group)
+	if err != nil {
+		return w.unwell(err)
+	}
+	if err := w.runAll(ctx, t, group); err != nil {
+		return w.unwell(errors.Join(err, t.session.Rollback()))
+	}
+	if err := t.session.Commit(); err != nil {
+		return w.lost(t, err)
+	}
+	return nil
+}
+
+func (w *writer) start(ctx context.Context, group []*job) (*tx, error) {
+	s, err := w.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := newTx(w.engine, s)
+	var names []string
+	for _, j := range group {
+		names = append(names, j.names...)
+	}
+	slices.Sort(names)
+	if names = slices.Compact(names); len(names) > 0 {
+		if err := w.engine.lock(ctx, s, names); err != nil {
+			return nil, errors.Join(err, s.Rollback())
+		}
+	}
+	return t, nil
+}
+
+// runAll runs the alerts of all jobs together, then the other jobs. A panic of
+// a callback is its job's error: it must not leave the books without a leader.
+func (w *writer) runAll(ctx context.Context, t *tx, group []*job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic inside a transaction: %v", p)
+		}
+	}()
+	var raises []*raise
+	for _, j := range group {
+		raises = append(raises, j.raises...)
+	}
+	if err := t.raise(ctx, raises); err != nil {
+		return err
+	}
+	for _, j := range group {
+		if j.run == nil {
+			continue
+		}
+		if err := t.runOne(ctx, j, len(group) == 1); err != nil {
+			return err
+		}
+	}
+	return t.flush(ctx)
+}
+
+// unwell marks the errors that mean that the database cannot be written.
+func (w *writer) unwell(err error) error {
+	if w.engine.isUnavailable(err) && !errors.Is(err, dispatch.ErrUnavailable) {
+		return fmt.Errorf("%w: %w", dispatch.ErrUnavailable, err)
+	}
+	return err
+}
+
+// lost finds out what became of a COMMIT that gave an error.
+func (w *writer) lost(t *tx, err error) error {
+	ctx, cancel := w.patient()
+	defer cancel()
+	if verdict := w.settled(ctx, t.id); verdict != nil {
+		return fmt.Errorf("%w: %w", verdict, errors.Join(err, t.session.Rollback()))
+	}
+	return nil
+}
+
+// patience is how long a transaction may take on a server that may not answer.
+const patience = 30 * time.Second

@@ -1,0 +1,46 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tocsin/db/internal/sqlc"
+	"tocsin/dispatch"
+)
+
+// AddNotification implements dispatch.QueueStore.
+func (b *books) AddNotification(ctx context.Context, n dispatch.Notification) error {
+	return b.writer.write(ctx, nil, func(ctx context.Context, t *tx) error {
+		return t.notify(ctx, n)
+	})
+}
+
+// MarkNotificationsRead implements dispatch.TicketStore.
+func (b *books) MarkNotificationsRead(ctx context.Context, ids []string, now time.Time) (int, error) {
+	var unread int64
+	err := b.writer.write(ctx, nil, func(ctx context.Context, t *tx) error {
+		if err := t.markRead(ctx, ids, ms(now)); err != nil {
+			return fmt.Errorf("notifications: %w", err)
+		}
+		var err error
+		unread, err = t.UnreadNotifications(ctx)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(unread), nil
+}
+
+func (t *tx) markRead(ctx context.Context, ids []string, at int64) error {
+	if ids == nil {
+		return t.ReadAllNotifications(ctx, &at)
+	}
+	for _, id := range ids {
+		if err := t.ReadNotification(ctx, sqlc.ReadNotificationParams{ID: id, ReadAt: &at}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+-- name: NextDue :one
+SELECT CAST(d.next_attempt_at AS BIGINT) FROM deliveries d
+WHERE d.actor_id = sqlc.arg(actor_id) AND d.status IN ('PENDING', 'UNCERTAIN') AND d.leased_until IS NULL
+  AND d.next_attempt_at IS NOT NULL
+  AND NOT EXISTS (SELECT 1 FROM deliveries s WHERE s.order_key = d.order_key AND s.status IN ('PENDING', 'UNCERTAIN')
+    AND (s.position < d.position OR s.leased_until IS NOT NULL))
+ORDER BY d.next_attempt_at, d.position LIMIT 1;
+
+-- name: EndAttempt :exec
+UPDATE attempts SET duration = sqlc.narg(duration), outcome = sqlc.arg(outcome), http_status = sqlc.narg(http_status),
+  error = sqlc.narg(error), request = sqlc.narg(request), response = sqlc.narg(response)
+WHERE delivery_id = sqlc.arg(delivery_id) AND number = sqlc.arg(number) AND outcome IS NULL;
+
+-- name: MoveDelivery :exec
+UPDATE deliveries SET status = sqlc.arg(status), reason = sqlc.narg(reason), trying = sqlc.arg(trying), leased_until = NULL,
+  next_attempt_at = sqlc.narg(next_attempt_at), external_ref = sqlc.narg(external_ref), external_url = sqlc.narg(external_url),
+  rendered = sqlc.narg(rendered), finished_at = sqlc.narg(finished_at)
+WHERE id = sqlc.arg(id);
+
+-- name: KeepRef :exec
+UPDATE deliveries SET external_ref = COALESCE(external_ref, sqlc.narg(external_ref)),
+  external_url = COALESCE(external_url, sqlc.narg(external_url))
+WHERE id = sqlc.arg(id);
+
+-- name: LastFired :one
+SELECT decided_at FROM decisions WHERE action_id = sqlc.arg(action_id) AND verdict = 'FIRED' ORDER BY decided_at DESC LIMIT 1;
+
+-- name: CountFailed :one
+SELECT COUNT(*) FROM deliveries WHERE action_id = sqlc.arg(action_id) AND status = 'FAILED';
+
+-- name: CountWaitingOfActor :one
+SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE actor_id = sqlc.arg(actor_id) AND status IN ('PENDING', 'UNCERTAIN')
+  LIMIT CAST(sqlc.arg(most) AS BIGINT)) AS waiting;
+
+-- name: CountWaitingOfAPIConfig :one
+SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE api_config_id = sqlc.arg(api_config_id) AND status IN ('PENDING', 'UNCERTAIN')
+  LIMIT CAST(sqlc.arg(most) AS BIGINT)) AS waiting;

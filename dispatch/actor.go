@@ -1,0 +1,118 @@
+package dispatch
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Messenger hands things to the outside world, once each. It is safe for many
+// goroutines, obeys ctx, and keeps secrets out of what it returns.
+type Messenger interface {
+	Deliver(ctx context.Context, p Parcel) Outcome
+}
+
+// Tester is a messenger that can log in and send nothing. Delivered means that
+// it works; any other outcome says what is wrong.
+type Tester interface {
+	Test(ctx context.Context) Outcome
+}
+
+// Resolver is a messenger that can ask whether an uncertain send arrived:
+// Delivered when it did, Refused when it did not, Deferred to ask again later.
+type Resolver interface {
+	Resolve(ctx context.Context, p Parcel) Outcome
+}
+
+// Parcel is a delivery with all that is needed to carry it. The alert and the
+// settings are as they were promised; the ticket is as it is now.
+type Parcel struct {
+	DeliveryID string
+	Attempt    int
+	Alert      Alert
+	Ticket     *Ticket // nil when the alert has none
+	TicketURL  string  // "" without a ticket
+	Settings   any     // a pointer to the kind's ConfigSettings, templates rendered
+	Test       bool    // a test message asked for by a person; say so in the text
+}
+
+// Kind is one sort of actor as it hangs on the notice board: plain data and
+// one function.
+type Kind struct {
+	Name        string // the folder, the column and the API all say this
+	Title       string
+	Description string
+	SetupHelp   string // CommonMark
+	BuiltIn     bool   // an instance exists without being added
+	// Settings is a pointer to the zero value of the actor's settings, secrets
+	// included (`secret:"true"`); ConfigSettings one to the defaults of an API
+	// config. Their tags are explained at Schema.
+	Settings       any
+	ConfigSettings any
+	DefaultName    string // of an API config, such as "Notification-Default"
+	Capabilities   []Capability
+	// Idempotent says that a repeat with the same delivery id has no second
+	// effect, so that an uncertain send is simply sent again.
+	Idempotent bool
+	// Patience overrides how the retries of this kind are spaced; zero fields
+	// take the default's.
+	Patience Patience
+	// Open makes a messenger from a filled pointer of Settings. It checks what
+	// the tags cannot say and calls nobody.
+	Open func(settings any, w World) (Messenger, error)
+}
+
+// NeedsActor tells whether an API config of this kind must name an actor.
+func (k Kind) NeedsActor() bool { return !k.BuiltIn }
+
+// Capability is what an actor of a kind can do beside delivering.
+type Capability string
+
+// CanDeliver: sends alerts.
+const CanDeliver Capability = "DELIVER"
+
+// World is all that a messenger may touch.
+type World struct {
+	HTTP     *http.Client // guarded: reaches what the operator allows, follows no redirect
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	Notify   func(ctx context.Context, n Notification) error // puts a message on the notifications page
+	Log      *slog.Logger
+	Instance string // names this server towards the outside: stable, not secret, safe in a Message-ID
+}
+
+// UncertainPolicy says what becomes of a send whose answer was lost, where
+// nobody can be asked and a repeat would be seen twice.
+type UncertainPolicy string
+
+// The uncertain policies.
+const (
+	Resend UncertainPolicy = "RESEND"
+	Park   UncertainPolicy = "PARK"
+)
+
+// Doubter is implemented by ConfigSettings that let the user choose the policy.
+type Doubter interface{ OnUncertain() UncertainPolicy }
+
+// Health is how an actor or an API config does.
+type Health struct {
+	Status              HealthStatus
+	Since               *time.Time
+	LastSuccessAt       *time.Time
+	LastError           *string
+	ConsecutiveFailures int
+	WaitingDeliveries   int
+}
+
+// HealthStatus is the sum of a health.
+type HealthStatus string
+
+// The health statuses.
+const (
+	HealthUnknown  HealthStatus = "UNKNOWN"
+	HealthHealthy  HealthStatus = "HEALTHY"
+	HealthFailing  HealthStatus = "FAILING"
+	HealthPaused   HealthStatus = "PAUSED"
+	HealthDisabled HealthStatus = "DISABLED"
+)

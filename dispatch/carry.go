@@ -1,0 +1,247 @@
+package dispatch
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// The couriers' times. A call ends well before its lease does, so that no two
+// couriers ever carry one delivery.
+const (
+	callTimeout   = 20 * time.Second
+	leaseLength   = 60 * time.Second
+	drainLimit    = 10 * time.Second
+	idlePoll      = 30 * time.Second
+	pauseFallback = 5 * time.Minute
+	inFlight      = 32 // calls at once through one actor
+	claimTogether = inFlight / 2
+)
+
+// Carry carries what was promised until ctx ends: one line of couriers for each
+// actor, so that a slow one delays no other. It then lets what is under way
+// end, for at most ten seconds, and returns when all have.
+func (d *Desk) Carry(ctx context.Context) error {
+	rings, stop := d.bell.Listen(ringConfiguration)
+	defer stop()
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var lines sync.WaitGroup
+	running := map[string]bool{}
+	poll := time.NewTicker(idlePoll)
+	defer poll.Stop()
+	for ctx.Err() == nil {
+		ids, err := d.linesNeeded(ctx)
+		if err != nil && ctx.Err() == nil {
+			d.log.Error("couriers cannot read what waits", "error", err)
+		}
+		for id := range ids {
+			if !running[id] {
+				running[id] = true
+				l := newLine(d, id)
+				lines.Go(func() { l.run(ctx, work) })
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-rings:
+		case <-poll.C:
+			d.keepTokens(work)
+		}
+	}
+	limit := time.AfterFunc(drainLimit, cancel)
+	defer limit.Stop()
+	lines.Wait()
+	d.keepTokens(work)
+	return nil
+}
+
+func (d *Desk) keepTokens(ctx context.Context) {
+	if err := d.touchTokens(ctx); err != nil {
+		d.log.Warn("the last use of tokens was not kept", "error", err)
+	}
+}
+
+// linesNeeded are the actors that are configured, and those that are gone but
+// still have deliveries.
+func (d *Desk) linesNeeded(ctx context.Context) (map[string]bool, error) {
+	ids := map[string]bool{}
+	for id := range d.snapshot.Load().Actors {
+		ids[id] = true
+	}
+	waiting, err := d.store.WaitingActors(ctx)
+	for _, id := range waiting {
+		ids[id] = true
+	}
+	return ids, err
+}
+
+// line is the line of couriers of one actor.
+type line struct {
+	desk *Desk
+	id   string
+	free chan struct{} // a token for each call that may begin
+	done chan struct{} // holds a token when a call has ended
+
+	mu          sync.Mutex
+	messenger   Messenger
+	version     int       // of the actor that the messenger was made from
+	pausedSince time.Time // zero unless paused
+	health      HealthStatus
+}
+
+func newLine(d *Desk, id string) *line {
+	l := &line{desk: d, id: id, free: make(chan struct{}, inFlight), done: make(chan struct{}, 1)}
+	for range inFlight {
+		l.free <- struct{}{}
+	}
+	return l
+}
+
+// run claims and carries until ctx ends, then waits for what is under way;
+// work ends those calls when they take too long.
+func (l *line) run(ctx, work context.Context) {
+	rings, stop := l.desk.bell.Listen(ringActor(l.id))
+	defer stop()
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	l.readPause(ctx)
+	l.recover(ctx, l.desk.options.Alone)
+	timer := time.NewTimer(idlePoll)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		claimed := l.claim(ctx)
+		for _, c := range claimed {
+			calls.Go(func() { l.carry(work, c) })
+		}
+		if len(claimed) > 0 {
+			continue
+		}
+		timer.Reset(l.nap(ctx))
+		select {
+		case <-ctx.Done():
+		case <-rings:
+			l.readPause(ctx)
+		case <-l.done:
+		case <-timer.C:
+			l.readPause(ctx)
+			l.recover(ctx, false)
+		}
+	}
+}
+
+// claim leases what is due and takes a free token for each. It waits for a
+// batch's worth of free tokens, so that a busy line claims in few transactions.
+func (l *line) claim(ctx context.Context) []Claimed {
+	if n := len(l.free); n < claimTogether {
+		return nil
+	}
+	now := moment()
+	want := Claim{ActorID: l.id, Now: now, Until: now.Add(leaseLength), Max: claimTogether}
+	if held, configs := l.held(now); held {
+		if len(configs) == 0 {
+			return nil
+		}
+		want.APIConfigIDs = configs
+	}
+	claimed, err := l.desk.store.Claim(ctx, want)
+	if err != nil && ctx.Err() == nil {
+		l.desk.log.Error("deliveries were not claimed", "actor", l.id, "error", err)
+	}
+	for range claimed {
+		<-l.free
+	}
+	return claimed
+}
+
+// held tells whether the actor may not be called now. When it has been paused
+// for long, the API configs that have a fallback are let through to it.
+func (l *line) held(now time.Time) (held bool, configs []string) {
+	cfg := l.desk.snapshot.Load()
+	actor, exists := cfg.Actors[l.id]
+	if exists && !actor.Enabled {
+		return true, nil
+	}
+	since := l.paused()
+	if !exists || since.IsZero() {
+		return false, nil
+	}
+	if now.Before(since.Add(pauseFallback)) {
+		return true, nil
+	}
+	for _, config := range cfg.APIConfigsOf(l.id) {
+		if config.FallbackID != nil {
+			configs = append(configs, config.ID)
+		}
+	}
+	return true, configs
+}
+
+// nap is how long nothing can be due: until the next delivery, the end of a
+// pause's patience, or the next poll.
+func (l *line) nap(ctx context.Context) time.Duration {
+	now := moment()
+	if held, _ := l.held(now); held {
+		if since := l.paused(); !since.IsZero() {
+			if left := since.Add(pauseFallback).Sub(now); left > 0 {
+				return min(left, idlePoll)
+			}
+		}
+		return idlePoll
+	}
+	if len(l.free) < claimTogether {
+		return idlePoll // a call that ends wakes the line
+	}
+	next, err := l.desk.store.NextDue(ctx, l.id)
+	if err != nil || next == nil {
+		return idlePoll
+	}
+	return min(max(next.Sub(now), time.Millisecond), idlePoll)
+}
+
+// recover ends the attempts that nobody carries any more. At the start of a
+// server that is alone, every lease is a dead one.
+func (l *line) recover(ctx context.Context, all bool) {
+	now := moment()
+	before := now
+	if all {
+		before = now.Add(2 * leaseLength)
+	}
+	to := Uncertain
+	if kind, ok := l.kind(); ok && kind.Idempotent {
+		to = Pending
+	}
+	n, err := l.desk.store.Recover(ctx, l.id, before, now, to)
+	if err != nil && ctx.Err() == nil {
+		l.desk.log.Error("lost attempts were not recovered", "actor", l.id, "error", err)
+	}
+	if n > 0 {
+		l.desk.log.Warn("attempts were lost with their process and are settled again", "actor", l.id, "attempts", n)
+		l.desk.ringLedger()
+	}
+}
+
+func (l *line) kind() (Kind, bool) {
+	return l.desk.Kind(l.desk.snapshot.Load().Actors[l.id].Kind)
+}
+
+func (l *line) paused() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pausedSince
+}
+
+// readPause learns of a pause that a person ended, or another process began.
+func (l *line) readPause(ctx context.Context) {
+	found, err := l.desk.store.Healths(ctx, []string{l.id})
+	if err != nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := found[l.id]
+	l.health, l.pausedSince = h.Status, time.Time{}
+	if h.Status == HealthPaused && h.Since != nil {
+		l.pausedSince = *h.Since
+	}
+}

@@ -1,0 +1,183 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+)
+
+// carry carries one claimed delivery: call, settle, ring.
+func (l *line) carry(ctx context.Context, c Claimed) {
+	defer func() {
+		l.free <- struct{}{}
+		select {
+		case l.done <- struct{}{}:
+		default:
+		}
+	}()
+	kind, ok := l.desk.Kind(c.Delivery.ActorKind)
+	if !ok {
+		kind = Kind{Name: c.Delivery.ActorKind}
+	}
+	e := ended{claimed: c, started: moment(), chance: rand.Float64(), paused: !l.paused().IsZero(), policy: Resend} //nolint:gosec // jitter needs no secrecy
+	l.call(ctx, kind, &e)
+	e.now = moment()
+	s := settle(l.desk.snapshot.Load(), kind, e)
+	err := l.desk.store.Settle(context.WithoutCancel(ctx), []Settlement{s})[0]
+	l.told(s, err)
+}
+
+// call makes the attempt and sets its outcome. The timeout is shorter than the
+// lease.
+func (l *line) call(ctx context.Context, kind Kind, e *ended) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	messenger, err := l.open(kind)
+	if err != nil {
+		e.outcome = l.closed(err)
+		return
+	}
+	parcel, err := l.pack(ctx, kind, e)
+	if err != nil {
+		e.outcome = Refused(err)
+		return
+	}
+	if e.paused {
+		e.outcome = Refused(errors.New("the actor has been paused for long"))
+		return
+	}
+	if doubter, ok := parcel.Settings.(Doubter); ok && doubter.OnUncertain() != "" {
+		e.policy = doubter.OnUncertain()
+	}
+	if e.claimed.Delivery.Status != Uncertain {
+		e.outcome = l.guarded(func() Outcome { return messenger.Deliver(ctx, parcel) })
+		return
+	}
+	if resolver, ok := messenger.(Resolver); ok {
+		e.asked = true
+		e.outcome = l.guarded(func() Outcome { return resolver.Resolve(ctx, parcel) })
+		return
+	}
+	e.outcome = Unsure(errors.New("the answer was lost, and there is nobody to ask whether it arrived"))
+}
+
+// errGone: the actor was deleted with deliveries still to carry.
+var errGone = errors.New("the actor has been deleted")
+
+// closed is the outcome of a messenger that cannot be made.
+func (l *line) closed(err error) Outcome {
+	if errors.Is(err, errGone) {
+		return Refused(err)
+	}
+	return Misconfigured(fmt.Errorf("the actor cannot be used: %w", err))
+}
+
+// open makes the messenger, once for each version of the actor.
+func (l *line) open(kind Kind) (Messenger, error) {
+	actor, ok := l.desk.snapshot.Load().Actors[l.id]
+	if !ok {
+		return nil, errGone
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.messenger != nil && l.version == actor.Version {
+		return l.messenger, nil
+	}
+	m, err := l.desk.openMessenger(kind, actor)
+	if err != nil {
+		return nil, err
+	}
+	l.messenger, l.version = m, actor.Version
+	return m, nil
+}
+
+func (d *Desk) openMessenger(kind Kind, actor Actor) (Messenger, error) {
+	if kind.Open == nil {
+		return nil, fmt.Errorf("this build has no actor type %q", kind.Name)
+	}
+	settings, problems := Fill(kind.Settings, actor.Settings, actor.Secrets)
+	if err := refused(problems); err != nil {
+		return nil, err
+	}
+	return kind.Open(settings, d.world)
+}
+
+// pack makes the parcel: the settings are rendered once, at the first attempt,
+// in the version that was promised, and kept.
+func (l *line) pack(ctx context.Context, kind Kind, e *ended) (Parcel, error) {
+	d := e.claimed.Delivery
+	p := Parcel{DeliveryID: d.ID, Attempt: d.Attempt, Alert: e.claimed.Alert, Ticket: e.claimed.Ticket}
+	if p.Ticket != nil {
+		p.TicketURL = l.desk.TicketURL(p.Ticket.ID)
+	}
+	rendered := d.Rendered
+	if rendered == nil {
+		config, err := l.promised(ctx, d)
+		if err != nil {
+			return p, err
+		}
+		var problems []string
+		rendered, problems = RenderSettings(kind.ConfigSettings, config.Settings, p.Alert, p.Ticket, p.TicketURL)
+		for _, problem := range problems {
+			l.desk.log.Warn("a template was not rendered", "delivery", d.ID, "problem", problem)
+		}
+		e.rendered = rendered
+	}
+	settings, err := Unpack(kind.ConfigSettings, rendered)
+	p.Settings = settings
+	return p, err
+}
+
+// promised is the API config in the version that the delivery was promised with.
+func (l *line) promised(ctx context.Context, d Delivery) (APIConfig, error) {
+	if config, ok := l.desk.snapshot.Load().APIConfigs[d.APIConfigID]; ok && config.Version == d.APIConfigVersion {
+		return config, nil
+	}
+	config, err := l.desk.store.APIConfigAt(ctx, d.APIConfigID, d.APIConfigVersion)
+	if err != nil {
+		return config, fmt.Errorf("read version %d of the API config %s: %w", d.APIConfigVersion, d.APIConfigName, err)
+	}
+	return config, nil
+}
+
+// guarded turns a panic of a messenger into an uncertain outcome: it may have
+// written before it fell.
+func (l *line) guarded(call func() Outcome) (o Outcome) {
+	defer func() {
+		if fell := recover(); fell != nil {
+			l.desk.log.Error("an actor fell", "actor", l.id, "panic", fmt.Sprint(fell), "stack", string(debug.Stack()))
+			o = Unsure(errors.New("the actor failed inside this server; the log tells more"))
+		}
+	}()
+	return call()
+}
+
+// told rings for a settlement that has been written.
+func (l *line) told(s Settlement, err error) {
+	desk := l.desk
+	if err != nil {
+		desk.log.Error("an attempt was not settled; its lease will run out and it will be tried again",
+			"delivery", s.DeliveryID, "attempt", s.Attempt, "error", err)
+		return
+	}
+	desk.log.Info("delivery settled", "delivery", s.DeliveryID, "actor", l.id, "attempt", s.Attempt,
+		"outcome", string(*s.Record.Outcome), "status", string(s.Status), "reason", value(s.Reason))
+	desk.ringLedger()
+	if s.Fallback != nil {
+		desk.bell.Ring(ringActor(s.Fallback.ActorID))
+	}
+	l.mu.Lock()
+	changed := s.Health != "" && s.Health != l.health
+	if changed {
+		l.health = s.Health
+	}
+	if s.Health == HealthPaused && l.pausedSince.IsZero() {
+		l.pausedSince = s.At
+	}
+	l.mu.Unlock()
+	if changed {
+		desk.bell.Ring(ringHealth)
+	}
+}

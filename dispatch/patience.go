@@ -1,0 +1,63 @@
+package dispatch
+
+import (
+	"time"
+)
+
+// Patience says how long and how often a delivery is tried.
+type Patience struct {
+	First  time.Duration // wait after the first failure; doubled for each further one
+	Most   time.Duration // the longest wait
+	GiveUp time.Duration // time spent trying after which a delivery fails
+}
+
+// DefaultPatience is the patience of a kind that states none.
+var DefaultPatience = Patience{First: time.Second, Most: time.Hour, GiveUp: 24 * time.Hour}
+
+func (p Patience) withDefaults() Patience {
+	if p.First == 0 {
+		p.First = DefaultPatience.First
+	}
+	if p.Most == 0 {
+		p.Most = DefaultPatience.Most
+	}
+	if p.GiveUp == 0 {
+		p.GiveUp = DefaultPatience.GiveUp
+	}
+	return p
+}
+
+// wait is the time until the next attempt: exponential with full jitter over
+// its upper half. Chance is between 0 and 1.
+func (p Patience) wait(attempt int, chance float64) time.Duration {
+	most := p.First
+	for i := 1; i < attempt && most < p.Most; i++ {
+		most *= 2
+	}
+	most = min(most, p.Most)
+	return most/2 + time.Duration(chance*float64(most/2))
+}
+
+// Settlement is what is written down of an attempt that ended.
+type Settlement struct {
+	DeliveryID string
+	Attempt    int // fences: an attempt that was overtaken settles nothing
+	Move       DeliveryMove
+	Status     DeliveryStatus
+	Reason     *string
+	Trying     time.Duration // spent trying in all, asked waits not counted
+	NextAt     *time.Time    // of a delivery that is not finished
+	At         time.Time
+	Record     Attempt
+	Ref        Ref
+	Rendered   JSON
+	// Link is set when the receiver made something that belongs to a ticket.
+	Link *TicketLink
+	// Fallback is the delivery promised instead of one that failed.
+	Fallback *Delivery
+	// Notices go on the notifications page with the settlement.
+	Notices []Notification
+	// Health tells how the attempt speaks of its actor and its API config.
+	ActorID, APIConfigID string
+	Health               HealthStatus // HEALTHY, FAILING or PAUSED; "" says nothing
+}

@@ -1,0 +1,187 @@
+package dispatch
+
+import (
+	"fmt"
+	"time"
+)
+
+// ended is an attempt that has ended: what a settlement is worked out from.
+type ended struct {
+	claimed  Claimed
+	outcome  Outcome
+	policy   UncertainPolicy // of the API config
+	asked    bool            // the outcome is the answer of a Resolver
+	rendered JSON
+	paused   bool // the actor was known to be paused
+	started  time.Time
+	now      time.Time
+	chance   float64 // of the jitter, 0 to 1
+}
+
+// settle works out what is written down of an attempt, by the table of a
+// delivery's life. It asks nobody.
+func settle(cfg *Configuration, kind Kind, e ended) Settlement {
+	d := e.claimed.Delivery
+	s := Settlement{
+		DeliveryID: d.ID, Attempt: d.Attempt, At: e.now, Trying: d.Trying, Rendered: e.rendered, Ref: e.outcome.Ref(),
+		ActorID: d.ActorID, APIConfigID: d.APIConfigID, Record: record(e),
+	}
+	if err := e.outcome.Err(); err != nil {
+		reason := Cut(err.Error(), maxErrorKept)
+		s.Reason = &reason
+	}
+	switch e.outcome.Kind() {
+	case OutcomeDelivered:
+		s.delivered(e)
+	case OutcomeRefused:
+		s.refused(cfg, e)
+	case OutcomeMisconfigured:
+		s.misconfigured(e)
+	case OutcomeUncertain:
+		s.uncertain(cfg, kind, e)
+	default:
+		s.deferred(cfg, kind, e)
+	}
+	return s
+}
+
+func record(e ended) Attempt {
+	kind, spent := e.outcome.Kind(), e.now.Sub(e.started)
+	a := Attempt{DeliveryID: e.claimed.Delivery.ID, Number: e.claimed.Delivery.Attempt, StartedAt: e.started, Duration: &spent, Outcome: &kind}
+	x := e.outcome.Exchange()
+	if x.HTTPStatus != 0 {
+		a.HTTPStatus = &x.HTTPStatus
+	}
+	if err := e.outcome.Err(); err != nil {
+		text := Cut(err.Error(), maxErrorKept)
+		a.Error = &text
+	}
+	if len(x.Request) > 0 && len(x.Request) <= maxRequestKept {
+		a.Request = x.Request
+	}
+	if x.Response != "" {
+		text := Cut(x.Response, maxResponseKept)
+		a.Response = &text
+	}
+	return a
+}
+
+func (s *Settlement) delivered(e ended) {
+	s.Move, s.Status, s.Health = MoveDelivered, Sent, HealthHealthy
+	d, ref := e.claimed.Delivery, e.outcome.Ref()
+	if d.TicketID == nil || ref.ID == "" {
+		return
+	}
+	s.Link = &TicketLink{
+		ID: NewID(PrefixTicketLink), TicketID: *d.TicketID, ActorID: d.ActorID, ActorName: d.ActorName,
+		APIConfigID: d.APIConfigID, APIConfigName: d.APIConfigName, ExternalID: ref.ID,
+		State: LinkInSync, LastSyncedAt: &e.now,
+	}
+	if ref.URL != "" {
+		s.Link.ExternalURL = &ref.URL
+	}
+}
+
+// deferred tries again later: after the time that was asked for, else by
+// patience. Only waits of our own choosing count as time spent trying.
+func (s *Settlement) deferred(cfg *Configuration, kind Kind, e ended) {
+	patience := kind.Patience.withDefaults()
+	wait := e.outcome.Wait()
+	if wait == 0 {
+		wait = patience.wait(e.claimed.Delivery.Attempt, e.chance)
+		s.Trying += wait
+	}
+	s.Trying += e.now.Sub(e.started)
+	s.Health = HealthFailing
+	if s.Trying > patience.GiveUp {
+		s.Move = MoveGivenUp
+		s.giveUp(cfg, e, fmt.Sprintf("given up after trying for %s; the last answer was: %s", patience.GiveUp, value(s.Reason)))
+		return
+	}
+	s.Move, s.Status = MoveDeferred, e.claimed.Delivery.Status
+	s.again(e.now.Add(wait))
+}
+
+func (s *Settlement) again(at time.Time) {
+	at = at.UTC().Truncate(time.Millisecond)
+	s.NextAt = &at
+}
+
+// refused ends the delivery; refused by a Resolver means that the uncertain
+// send did not arrive, so that it may be sent again.
+func (s *Settlement) refused(cfg *Configuration, e ended) {
+	if e.asked {
+		s.Move, s.Status = MoveResend, Pending
+		s.again(e.now)
+		return
+	}
+	s.Move, s.Health = MoveRefused, HealthFailing
+	s.giveUp(cfg, e, value(s.Reason))
+}
+
+// misconfigured waits for a person: the actor is paused and says so once.
+func (s *Settlement) misconfigured(e ended) {
+	d := e.claimed.Delivery
+	s.Move, s.Status, s.Health = MoveMisconfigured, d.Status, HealthPaused
+	s.again(e.now)
+	if !e.paused {
+		s.notice(e, Critical, "paused", "Actor "+d.ActorName+" is paused",
+			"Its deliveries wait until it is mended: update it, or test it. "+value(s.Reason))
+	}
+}
+
+// uncertain settles a lost answer: it is sent again where a repeat is harmless,
+// else it is asked about, and where nobody can be asked the policy decides.
+func (s *Settlement) uncertain(cfg *Configuration, kind Kind, e ended) {
+	patience := kind.Patience.withDefaults()
+	wait := patience.wait(e.claimed.Delivery.Attempt, e.chance)
+	s.Trying += wait
+	s.Health = HealthFailing
+	switch {
+	case s.Trying > patience.GiveUp && kind.Idempotent:
+		s.Move = MoveRefused
+		s.giveUp(cfg, e, fmt.Sprintf("given up after trying for %s; the last answer was lost: %s", patience.GiveUp, value(s.Reason)))
+	case e.claimed.Delivery.Status == Pending && kind.Idempotent:
+		s.Move, s.Status = MoveUncertain, Pending
+		s.again(e.now.Add(wait))
+	case e.claimed.Delivery.Status == Pending:
+		s.Move, s.Status = MoveUncertain, Uncertain
+		s.again(e.now.Add(wait))
+	case e.policy == Park:
+		s.Move = MovePark
+		s.giveUp(cfg, e, "nobody knows whether it arrived, and the API config says PARK; look there, and retry it if it did not")
+	default:
+		s.Move, s.Status = MoveResend, Pending
+		s.again(e.now)
+	}
+}
+
+// giveUp ends a delivery as failed, tells a person, and promises the fallback.
+func (s *Settlement) giveUp(cfg *Configuration, e ended, reason string) {
+	d := e.claimed.Delivery
+	s.Status, s.NextAt = Failed, nil
+	if config, ok := cfg.APIConfigs[d.APIConfigID]; ok && config.FallbackID != nil {
+		s.fallBack(cfg, e, *config.FallbackID)
+		reason += "; the fallback " + s.Fallback.APIConfigName + " takes over"
+	}
+	reason = Cut(reason, maxErrorKept)
+	s.Reason = &reason
+	s.notice(e, High, "failed", "Delivery through "+d.APIConfigName+" failed", reason)
+}
+
+func (s *Settlement) fallBack(cfg *Configuration, e ended, id string) {
+	d := e.claimed.Delivery
+	next := promise(cfg, cfg.APIConfigs[id], Delivery{
+		ID: NewID(PrefixDelivery), Kind: d.Kind, ActionID: d.ActionID, ActionName: d.ActionName,
+		AlertID: d.AlertID, TicketID: d.TicketID, FallbackOf: &d.ID,
+	}, e.now)
+	s.Fallback = &next
+}
+
+func (s *Settlement) notice(e ended, severity Severity, sub, title, message string) {
+	d := e.claimed.Delivery
+	s.Notices = append(s.Notices, Notification{
+		ID: NewID(PrefixNotification), Title: title, Message: message, Severity: severity, Category: "Delivery",
+		SubCategory: &sub, Source: d.ActorName, AlertID: &d.AlertID, TicketID: d.TicketID, CreatedAt: e.now,
+	})
+}

@@ -1,0 +1,194 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// maxTogether bounds how many tickets or deliveries one call changes by id.
+const maxTogether = 100
+
+// AcknowledgeTickets says that somebody looks after tickets. Each stands alone:
+// the tickets that could be moved come with a refusal of those that could not.
+func (d *Desk) AcknowledgeTickets(ctx context.Context, c Caller, in TicketsInput) ([]Ticket, error) {
+	return d.move(ctx, c, "acknowledgeTickets", in, TicketAcknowledged)
+}
+
+// CloseTickets ends tickets, each on its own. What was not sent yet is canceled.
+func (d *Desk) CloseTickets(ctx context.Context, c Caller, in TicketsInput) ([]Ticket, error) {
+	return d.move(ctx, c, "closeTickets", in, TicketClosed)
+}
+
+// ReopenTickets opens closed tickets again, and takes an acknowledgement back,
+// each on its own.
+func (d *Desk) ReopenTickets(ctx context.Context, c Caller, in TicketsInput) ([]Ticket, error) {
+	return d.move(ctx, c, "reopenTickets", in, TicketOpen)
+}
+
+func (d *Desk) move(ctx context.Context, c Caller, mutation string, in TicketsInput, to TicketStatus) ([]Ticket, error) {
+	now := moment()
+	var check checker
+	check.together("tickets", len(in.Tickets))
+	check.optional("comment", in.Comment, maxText)
+	check.optional("idempotencyKey", in.IdempotencyKey, maxIdempotency)
+	if err := refused(check.problems); err != nil {
+		return nil, err
+	}
+	r, err := repeat(c, mutation, in.IdempotencyKey, in, now)
+	if err != nil {
+		return nil, err
+	}
+	tickets, each, err := d.store.MoveTickets(ctx, TicketMove{Tickets: in.Tickets, To: to, Comment: in.Comment, By: c.Origin(), At: now, Repeat: r})
+	return d.moved(tickets, "tickets", each, err)
+}
+
+// moved rings for tickets that changed and gathers the refusals of the others.
+func (d *Desk) moved(tickets []Ticket, field string, each []error, err error) ([]Ticket, error) {
+	if err != nil {
+		return nil, keyRefusal(err)
+	}
+	if len(tickets) > 0 {
+		d.ringLedger()
+	}
+	var all Refusal
+	for i, err := range each {
+		var refusal *Refusal
+		switch {
+		case err == nil:
+		case errors.As(err, &refusal):
+			for _, p := range refusal.Problems {
+				p.Path = append([]string{field, fmt.Sprint(i)}, p.Path...)
+				all.Problems = append(all.Problems, p)
+			}
+		default:
+			return tickets, err
+		}
+	}
+	return tickets, refused(all.Problems)
+}
+
+func (c *checker) together(field string, n int) {
+	if n == 0 {
+		c.add(CodeRequired, field, "is empty; name at least one")
+	}
+	if n > maxTogether {
+		c.add(CodeLimitExceeded, field, fmt.Sprintf("has %d entries; give at most %d", n, maxTogether))
+	}
+}
+
+// AssignTickets gives tickets to somebody, or to nobody.
+func (d *Desk) AssignTickets(ctx context.Context, c Caller, in AssignTicketsInput) ([]Ticket, error) {
+	var check checker
+	check.together("ids", len(in.IDs))
+	if in.Assignee != nil {
+		check.text("assignee", *in.Assignee, maxName)
+	}
+	check.optional("comment", in.Comment, maxText)
+	if err := refused(check.problems); err != nil {
+		return nil, err
+	}
+	tickets, each, err := d.store.AssignTickets(ctx, in.IDs, in.Assignee, in.Comment, c.Origin(), moment())
+	return d.moved(tickets, "ids", each, err)
+}
+
+// CommentOnTicket adds a line to a ticket's ledger.
+func (d *Desk) CommentOnTicket(ctx context.Context, c Caller, in CommentOnTicketInput) (Ticket, error) {
+	now := moment()
+	var check checker
+	check.text("text", in.Text, maxText)
+	check.optional("idempotencyKey", in.IdempotencyKey, maxIdempotency)
+	if err := refused(check.problems); err != nil {
+		return Ticket{}, err
+	}
+	r, err := repeat(c, "commentOnTicket", in.IdempotencyKey, in, now)
+	if err != nil {
+		return Ticket{}, err
+	}
+	t, err := d.store.CommentOnTicket(ctx, in.ID, in.Text, c.Origin(), now, r)
+	if errors.Is(err, ErrNotFound) {
+		return Ticket{}, unknown("id", "ticket")
+	}
+	if err != nil {
+		return Ticket{}, keyRefusal(err)
+	}
+	d.ringLedger()
+	return t, nil
+}
+
+// MarkNotificationsRead marks those notifications, or all when ids is nil, and
+// tells how many are unread then.
+func (d *Desk) MarkNotificationsRead(ctx context.Context, _ Caller, ids []string) (unread int, err error) {
+	return d.store.MarkNotificationsRead(ctx, ids, moment())
+}
+
+// maxSelected bounds how many deliveries a filter changes in one call.
+const maxSelected = 1000
+
+// RetryDeliveries sends failed and canceled deliveries again, as they were
+// promised. At most 1000 a call: ask again for more.
+func (d *Desk) RetryDeliveries(ctx context.Context, c Caller, in RetryDeliveriesInput) ([]Delivery, error) {
+	selection, err := selected(in.IDs, in.Filter)
+	if err != nil {
+		return nil, err
+	}
+	found, err := d.store.RetryDeliveries(ctx, selection, c.Origin(), moment(), maxSelected)
+	return d.reached(in.IDs, found, err, "is neither FAILED nor CANCELED, so that there is nothing to send again")
+}
+
+// CancelDeliveries gives up deliveries that wait. One that is being sent at
+// this moment is left alone. At most 1000 a call.
+func (d *Desk) CancelDeliveries(ctx context.Context, c Caller, in CancelDeliveriesInput) ([]Delivery, error) {
+	selection, err := selected(in.IDs, in.Filter)
+	if err != nil {
+		return nil, err
+	}
+	var check checker
+	check.optional("reason", in.Reason, maxSummary)
+	if err := refused(check.problems); err != nil {
+		return nil, err
+	}
+	reason := orDefault(in.Reason, "canceled by "+c.Name)
+	found, err := d.store.CancelDeliveries(ctx, selection, reason, c.Origin(), moment(), maxSelected)
+	return d.reached(in.IDs, found, err, "is not waiting, or is being sent at this moment")
+}
+
+func selected(ids []string, filter *DeliveryFilter) (Selection, error) {
+	if ids == nil && filter == nil {
+		return Selection{}, Refuse(CodeRequired, "ids", "and filter are both missing; name deliveries by one of them")
+	}
+	if ids != nil && filter != nil {
+		return Selection{}, Refuse(CodeInvalid, "filter", "is given beside ids; name deliveries by one of them")
+	}
+	if len(ids) > maxTogether {
+		return Selection{}, Refuse(CodeLimitExceeded, "ids", fmt.Sprintf("has %d entries; give at most %d", len(ids), maxTogether))
+	}
+	return Selection{IDs: ids, Filter: filter}, nil
+}
+
+// reached rings for the deliveries that changed and refuses the named ones that
+// did not.
+func (d *Desk) reached(ids []string, found []Delivery, err error, why string) ([]Delivery, error) {
+	if err != nil {
+		return nil, err
+	}
+	rung := map[string]bool{}
+	for _, delivery := range found {
+		if !rung[delivery.ActorID] {
+			rung[delivery.ActorID] = true
+			d.bell.Ring(ringActor(delivery.ActorID))
+		}
+	}
+	if len(found) > 0 {
+		d.bell.Ring(ringConfiguration) // an actor that is gone may need a line again
+		d.ringLedger()
+	}
+	var c checker
+	for i, id := range ids {
+		if !slices.ContainsFunc(found, func(delivery Delivery) bool { return delivery.ID == id }) {
+			c.add(CodeInvalidState, fmt.Sprintf("ids.%d", i), why+", or names no delivery")
+		}
+	}
+	return found, refused(c.problems)
+}

@@ -1,0 +1,187 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"tocsin/dispatch"
+	"tocsin/graph/internal/gen"
+)
+
+// operation is one operation from its reading to its end.
+type operation struct {
+	s       *Server
+	began   time.Time
+	context *graphql.OperationContext
+	refused gqlerror.List // why it cannot run
+	seen    Operation
+}
+
+// prepare parses, validates and weighs an operation. It runs nothing.
+func (s *Server) prepare(ctx context.Context, params *graphql.RawParams) *operation {
+	op := &operation{s: s, began: time.Now()}
+	ctx = graphql.StartOperationTrace(ctx)
+	op.context, op.refused = s.exec.CreateOperationContext(ctx, params)
+	if len(op.refused) > 0 {
+		op.refused = limited(op.refused)
+		op.note(op.refused)
+	}
+	if op.context.Operation == nil {
+		return op
+	}
+	op.seen.Kind = string(op.context.Operation.Operation)
+	for _, selection := range op.context.Operation.SelectionSet {
+		if field, ok := selection.(*ast.Field); ok {
+			op.seen.Fields = append(op.seen.Fields, field.Name)
+		}
+	}
+	return op
+}
+
+// refuse ends an operation that was well-formed and may not run this way.
+func (op *operation) refuse(err *gqlerror.Error) {
+	op.refused = limited(gqlerror.List{err})
+	op.note(op.refused)
+}
+
+func (op *operation) is(kind ast.Operation) bool {
+	return op.context.Operation != nil && op.context.Operation.Operation == kind
+}
+
+// raisesOnly tells whether every root field is raiseAlerts, which alone may
+// come in a big request.
+func (op *operation) raisesOnly() bool {
+	if !op.is(ast.Mutation) {
+		return false
+	}
+	for _, selection := range op.context.Operation.SelectionSet {
+		if field, ok := selection.(*ast.Field); !ok || field.Name != "raiseAlerts" {
+			return false
+		}
+	}
+	return true
+}
+
+// run executes a query or a mutation and gives its answer.
+func (op *operation) run(ctx context.Context) []byte {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	var answer []byte
+	op.each(op.s.withLoaders(ctx), func(r *graphql.Response) bool {
+		answer = op.render(r)
+		return false
+	})
+	return answer
+}
+
+// follow executes a subscription and shows each answer until the stream or ctx
+// ends, or show says no. It returns why the stream failed, for the caller to
+// tell; nil when it ended well.
+func (op *operation) follow(ctx context.Context, st *stream, show func(data []byte) bool) *gqlerror.Error {
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, streamKey{}, st))
+	var failed *gqlerror.Error
+	op.each(ctx, func(r *graphql.Response) bool {
+		if r.Data == nil && len(r.Errors) > 0 {
+			failed = r.Errors[0]
+			return false
+		}
+		return show(op.render(r))
+	})
+	ended := context.Cause(ctx)
+	cancel()
+	err := st.failed()
+	switch {
+	case failed != nil:
+	case errors.Is(ended, dispatch.ErrUnauthenticated):
+		failed = op.s.present(ctx, ended)
+	case ended == nil && err != nil:
+		failed = op.s.present(ctx, err)
+	}
+	if failed != nil {
+		op.note(gqlerror.List{failed})
+	}
+	return failed
+}
+
+// each hands the answers of an operation on. A panic outside of any field is
+// answered as a fault of the server.
+func (op *operation) each(ctx context.Context, show func(*graphql.Response) bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			show(&graphql.Response{Errors: gqlerror.List{op.s.present(ctx, recovered(ctx, p))}})
+		}
+	}()
+	next, ctx := op.s.exec.DispatchOperation(ctx, op.context)
+	for {
+		response := next(op.s.withLoaders(ctx)) // each answer sees things as they are now
+		if response == nil || !show(response) {
+			return
+		}
+	}
+}
+
+// done tells the observer, once, when the operation is over.
+func (op *operation) done() {
+	if op.s.o.Observe != nil {
+		op.seen.Took = time.Since(op.began)
+		op.s.o.Observe(op.seen)
+	}
+}
+
+// note keeps the first error's code for the observer.
+func (op *operation) note(errs gqlerror.List) {
+	if op.seen.Code == "" && len(errs) > 0 {
+		if code, ok := errs[0].Extensions["code"].(gen.ErrorCode); ok {
+			op.seen.Code = string(code)
+		}
+	}
+}
+
+// render writes an answer. Request errors carry no data at all, and no answer
+// holds a line break, so that it fits into an event.
+func (op *operation) render(r *graphql.Response) []byte {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	if len(r.Errors) > 0 {
+		errs := limited(r.Errors)
+		op.note(errs)
+		b.WriteString(`"errors":`)
+		b.Write(errorsJSON(errs))
+	}
+	if r.Data != nil {
+		if len(r.Errors) > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`"data":`)
+		b.Write(r.Data)
+	}
+	b.WriteByte('}')
+	if !bytes.ContainsAny(b.Bytes(), "\r\n") {
+		return b.Bytes()
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, b.Bytes()); err != nil {
+		return errorsOnly(op.s.present(context.Background(), err))
+	}
+	return line.Bytes()
+}
+
+func errorsJSON(errs gqlerror.List) []byte {
+	text, err := json.Marshal(errs)
+	if err != nil { // paths, places and codes always marshal
+		return []byte(`[]`)
+	}
+	return text
+}
+
+// errorsOnly is the answer to a request that was not executed.
+func errorsOnly(errs ...*gqlerror.Error) []byte {
+	return append(append([]byte(`{"errors":`), errorsJSON(errs)...), '}')
+}

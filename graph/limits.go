@@ -1,0 +1,151 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"tocsin/graph/internal/gen"
+)
+
+// Limits of one request. `server { limits }` tells them to clients.
+const (
+	maxPageSize     = 100
+	defaultPageSize = 50
+	maxNodes        = 100
+	maxCost         = 10_000
+	maxDepth        = 15
+	maxAliases      = 30
+	maxTokens       = 3_000
+	maxBody         = 1 << 20
+	maxRaiseBody    = 8 << 20 // when every root field is raiseAlerts
+	maxRunning      = 100     // operations on one WebSocket
+	requestTime     = 30 * time.Second
+)
+
+// plainList is what a list without `first` is taken to hold.
+const plainList = 5
+
+// limits weighs every operation before it runs.
+type limits struct {
+	schema        *ast.Schema
+	introspection bool
+}
+
+// ExtensionName names the extension for the executor.
+func (limits) ExtensionName() string { return "Limits" }
+
+// Validate accepts every schema.
+func (limits) Validate(graphql.ExecutableSchema) error { return nil }
+
+// MutateOperationContext refuses an operation that asks for too much, or whose
+// variables are not of the types that they are declared with.
+func (l limits) MutateOperationContext(_ context.Context, oc *graphql.OperationContext) *gqlerror.Error {
+	oc.DisableIntrospection = !l.introspection
+	if err := checkVariables(l.schema, oc); err != nil {
+		return err
+	}
+	s := scale{variables: oc.Variables}
+	return s.weigh(oc.Operation.SelectionSet, 1, 1)
+}
+
+// scale adds up what an operation asks for.
+type scale struct {
+	variables     map[string]any
+	cost, aliases int
+}
+
+// weigh adds a selection that is answered a number of times. It gives up at the
+// first limit that is passed, so that no document makes it work for long.
+func (s *scale) weigh(set ast.SelectionSet, depth, times int) *gqlerror.Error {
+	if depth > maxDepth && len(set) > 0 {
+		return refuse(gen.ErrorCodeTooComplex, "fields are nested deeper than %d; ask in several requests", maxDepth)
+	}
+	for _, selection := range set {
+		var err *gqlerror.Error
+		switch sel := selection.(type) {
+		case *ast.Field:
+			err = s.field(sel, depth, times)
+		case *ast.InlineFragment:
+			err = s.weigh(sel.SelectionSet, depth, times)
+		case *ast.FragmentSpread:
+			err = s.weigh(sel.Definition.SelectionSet, depth, times)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *scale) field(f *ast.Field, depth, times int) *gqlerror.Error {
+	if f.Alias != f.Name {
+		s.aliases++
+	}
+	s.cost += times
+	switch {
+	case s.aliases > maxAliases:
+		return refuse(gen.ErrorCodeTooComplex, "has more than %d aliases; ask in several requests", maxAliases)
+	case s.cost > maxCost:
+		return refuse(gen.ErrorCodeTooComplex, "costs more than %d: each field counts one, and a list multiplies what it holds by its first; ask for less", maxCost)
+	case strings.HasPrefix(f.Name, "__"):
+		return nil // the rule MaxIntrospectionDepth bounds it
+	}
+	for _, arg := range f.Arguments {
+		if err := readable(arg.Value); err != nil {
+			return err
+		}
+	}
+	return s.weigh(f.SelectionSet, depth+1, times*s.multiplier(f))
+}
+
+// multiplier is how many things a field is taken to hold.
+func (s *scale) multiplier(f *ast.Field) int {
+	if arg := f.Definition.Arguments.ForName("first"); arg != nil {
+		return s.first(f, arg)
+	}
+	if f.Definition.Type.Elem == nil || strings.HasSuffix(f.ObjectDefinition.Name, "Connection") {
+		return 1 // what a connection holds was counted at the connection
+	}
+	return plainList
+}
+
+func (s *scale) first(f *ast.Field, definition *ast.ArgumentDefinition) int {
+	value := definition.DefaultValue
+	if arg := f.Arguments.ForName("first"); arg != nil {
+		value = arg.Value
+	}
+	n, err := value.Value(s.variables)
+	if err != nil {
+		return maxPageSize
+	}
+	switch n := n.(type) {
+	case int64:
+		return min(max(int(n), 1), maxPageSize)
+	case json.Number:
+		if n, err := n.Int64(); err == nil {
+			return min(max(int(n), 1), maxPageSize)
+		}
+	}
+	return defaultPageSize
+}
+
+// readable refuses a number in the document that cannot be read.
+func readable(v *ast.Value) *gqlerror.Error {
+	for _, child := range v.Children {
+		if err := readable(child.Value); err != nil {
+			return err
+		}
+	}
+	if v.Kind == ast.IntValue || v.Kind == ast.FloatValue {
+		if _, err := v.Value(nil); err != nil {
+			return refuse(gen.ErrorCodeBadRequest, "holds a number that is too big to be read here; send it in a variable")
+		}
+	}
+	return nil
+}

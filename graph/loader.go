@@ -1,0 +1,76 @@
+package graph
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// batchWindow is how long the first who asks waits for others to join.
+const batchWindow = 300 * time.Microsecond
+
+// maxBatch bounds the ids of one question to the books.
+const maxBatch = 500
+
+// loader asks for many things by id with one question, and for each thing once.
+// It lives as long as one answer.
+type loader[T any] struct {
+	fetch func(ctx context.Context, ids []string) (map[string]T, error)
+
+	mu      sync.Mutex
+	open    *batch[T] // takes more ids
+	batches map[string]*batch[T]
+}
+
+type batch[T any] struct {
+	ids   []string
+	done  chan struct{}
+	found map[string]T
+	err   error
+}
+
+// load gives the thing with that id; ok is false when there is none.
+func (l *loader[T]) load(ctx context.Context, id string) (thing T, ok bool, err error) {
+	b, first := l.join(id)
+	if first {
+		l.run(ctx, b)
+	}
+	<-b.done
+	thing, ok = b.found[id]
+	return thing, ok, b.err
+}
+
+// join puts the id into a batch. Whoever is the first in a batch must run it.
+func (l *loader[T]) join(id string) (b *batch[T], first bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b, ok := l.batches[id]; ok {
+		return b, false
+	}
+	if l.open == nil || len(l.open.ids) == maxBatch {
+		l.open = &batch[T]{done: make(chan struct{})}
+	}
+	b = l.open
+	b.ids = append(b.ids, id)
+	if l.batches == nil {
+		l.batches = map[string]*batch[T]{}
+	}
+	l.batches[id] = b
+	return b, len(b.ids) == 1
+}
+
+func (l *loader[T]) run(ctx context.Context, b *batch[T]) {
+	defer close(b.done)
+	wait := time.NewTimer(batchWindow)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	if l.open == b {
+		l.open = nil
+	}
+	l.mu.Unlock()
+	b.found, b.err = l.fetch(ctx, b.ids)
+}

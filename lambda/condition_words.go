@@ -1,0 +1,123 @@
+package lambda
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"regexp/syntax"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/env"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/ext"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"tocsin/dispatch"
+)
+
+// unsafeStrings are functions of CEL's strings extension whose single step
+// multiplies the sizes of its inputs, in memory or in time, where neither
+// deadline nor cost limit can end it.
+var unsafeStrings = map[string]bool{
+	"replace": true, "join": true, "format": true, "indexOf": true, "lastIndexOf": true,
+}
+
+func newEnv(p *patterns) (*cel.Env, error) {
+	str, boolean := cel.StringType, cel.BoolType
+	return cel.NewCustomEnv(
+		// CEL's own matches has no bound on the size of pattern and text.
+		cel.StdLib(cel.StdLibSubset(env.NewLibrarySubset().AddExcludedFunctions(env.NewFunction("matches")))),
+		cel.OptionalTypes(), ext.Strings(),
+		cel.CrossTypeNumericComparisons(true), cel.DefaultUTCTimeZone(true), cel.EagerlyValidateDeclarations(true),
+		cel.ParserExpressionSizeLimit(maxSource), cel.ParserRecursionLimit(maxNesting), cel.ExpressionNodeLimit(maxNodes),
+		cel.Types(alertShape, ticketShape),
+		cel.Variable("alert", alertShape.Type), cel.Variable("ticket", ticketShape.Type), cel.Variable("now", cel.TimestampType),
+		cel.Function("severityRank", cel.Overload("severity_rank", []*cel.Type{str}, cel.IntType, cel.UnaryBinding(severityRank))),
+		cel.Function("inCIDR", cel.Overload("in_cidr", []*cel.Type{str, str}, boolean, cel.BinaryBinding(inCIDR))),
+		cel.Function("matches",
+			cel.Overload("bounded_matches", []*cel.Type{str, str}, boolean),
+			cel.MemberOverload("bounded_string_matches", []*cel.Type{str, str}, boolean),
+			cel.SingletonBinaryBinding(p.match)),
+	)
+}
+
+func severityRank(severity ref.Val) ref.Val {
+	rank := dispatch.Severity(text(severity)).Rank()
+	if rank < 0 {
+		return types.NewErr("%q is not a severity; there are INFO, LOW, MEDIUM, HIGH and CRITICAL", dispatch.Cut(text(severity), 40))
+	}
+	return types.Int(rank)
+}
+
+// inCIDR is false for a text that is no address, since a key need not be one.
+func inCIDR(address, network ref.Val) ref.Val {
+	prefix, err := netip.ParsePrefix(text(network))
+	if err != nil {
+		return types.NewErr("%q is not a network such as 10.0.0.0/8", dispatch.Cut(text(network), 40))
+	}
+	a, err := netip.ParseAddr(text(address))
+	return types.Bool(err == nil && prefix.Contains(a.Unmap().WithZone("")))
+}
+
+// Limits of matches. A match takes time in proportion to the size of the
+// text times that of the compiled pattern, and nothing can interrupt it.
+const (
+	maxPattern      = 500   // bytes
+	maxInstructions = 2_000 // of the compiled pattern
+	maxMatchWork    = 4_000_000
+)
+
+// patterns compiles regular expressions (RE2) and keeps them.
+type patterns struct{ kept *lru.Cache[string, pattern] }
+
+type pattern struct {
+	expression *regexp.Regexp
+	size       int // instructions
+}
+
+func newPatterns() (*patterns, error) {
+	kept, err := lru.New[string, pattern](keptPatterns)
+	if err != nil {
+		return nil, fmt.Errorf("make the cache of patterns: %w", err)
+	}
+	return &patterns{kept}, nil
+}
+
+func (p *patterns) compile(source string) (pattern, error) {
+	if known, ok := p.kept.Get(source); ok {
+		return known, nil
+	}
+	if len(source) > maxPattern {
+		return pattern{}, fmt.Errorf("the pattern has %d bytes; write at most %d", len(source), maxPattern)
+	}
+	parsed, err := syntax.Parse(source, syntax.Perl)
+	if err != nil {
+		return pattern{}, fmt.Errorf("the pattern is not a regular expression (RE2): %w", err)
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil || len(program.Inst) > maxInstructions {
+		return pattern{}, errors.New("the pattern is too large once its repetitions are written out; lower the counts in {}")
+	}
+	expression, err := regexp.Compile(source)
+	if err != nil {
+		return pattern{}, fmt.Errorf("the pattern is not a regular expression (RE2): %w", err)
+	}
+	compiled := pattern{expression, len(program.Inst)}
+	p.kept.Add(source, compiled)
+	return compiled, nil
+}
+
+// match is CEL's matches.
+func (p *patterns) match(subject, source ref.Val) ref.Val {
+	compiled, err := p.compile(text(source))
+	if err != nil {
+		return types.WrapErr(err)
+	}
+	s := text(subject)
+	if len(s)*compiled.size > maxMatchWork {
+		return types.NewErr("a text of %d bytes is too long for a pattern of this size; use a simpler one, or contains()", len(s))
+	}
+	return types.Bool(compiled.expression.MatchString(s))
+}
