@@ -3,7 +3,6 @@ package db
 import (
 	"context"
 	"strings"
-	"time"
 
 	"tocsin/db/internal/sqlc"
 	"tocsin/dispatch"

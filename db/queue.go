@@ -33,11 +33,16 @@ WHERE x.position IN (
   WHERE d.actor_id = $2 AND d.status IN ('PENDING', 'UNCERTAIN') AND d.leased_until IS NULL AND d.next_attempt_at <= $3
     AND NOT EXISTS (SELECT 1 FROM deliveries s WHERE s.order_key = d.order_key AND s.status IN ('PENDING', 'UNCERTAIN')
       AND (s.position < d.position OR s.leased_until IS NOT NULL))
-  ORDER BY d.next_attempt_at, d.position LIMIT $4 `
+`
 
 func (t *tx) claim(ctx context.Context, c dispatch.Claim) ([]dispatch.Claimed, error) {
-	statement := claimSQL + t.engine.skipLocked + ") RETURNING " + deliveryTable.list("x")
-	rows, err := deliveryTable.query(ctx, t.session, statement, ms(c.Until), c.ActorID, ms(c.Now), int64(c.Max))
+	args := []any{ms(c.Until), c.ActorID, ms(c.Now)}
+	statement := claimSQL
+	if len(c.APIConfigIDs) > 0 {
+		statement += "    AND " + in("d.api_config_id", c.APIConfigIDs, &args)
+	}
+	statement += " ORDER BY d.next_attempt_at, d.position LIMIT " + arg(&args, int64(c.Max)) + " " + t.engine.skipLocked
+	rows, err := deliveryTable.query(ctx, t.session, statement+") RETURNING "+deliveryTable.list("x"), args...)
 	if err != nil {
 		return nil, fmt.Errorf("claim for %s: %w", c.ActorID, err)
 	}
@@ -86,6 +91,24 @@ func (t *tx) laden(ctx context.Context, rows []sqlc.Delivery) ([]dispatch.Claime
 		}
 		return c, err
 	})
+}
+
+// WaitingActors implements dispatch.QueueStore. It steps from actor to actor
+// along the queue's index, so that it costs a look for each, not for each
+// delivery.
+func (b *books) WaitingActors(ctx context.Context) ([]string, error) {
+	var ids []string
+	for _, next := range []func(context.Context, string) (string, error){b.reads.NextQueuedActor, b.reads.NextLeasedActor} {
+		id, err := next(ctx, "")
+		for ; err == nil; id, err = next(ctx, id) {
+			ids = append(ids, id)
+		}
+		if !isNone(err) {
+			return nil, fmt.Errorf("waiting actors: %w", err)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }
 
 // NextDue implements dispatch.QueueStore. Deliveries that are held back by

@@ -53,6 +53,19 @@ func (t *tx) repeated(ctx context.Context, r *dispatch.Repeat, now time.Time) (*
 	return &row.Answer, nil
 }
 
+// FirstAnswer implements dispatch.ConfigurationStore.
+func (b *books) FirstAnswer(ctx context.Context, r dispatch.Repeat, now time.Time) (string, error) {
+	var first string
+	err := b.snapshot(ctx, func(q *sqlc.Queries, _ sqlc.DBTX) error {
+		answer, err := (&tx{Queries: q}).repeated(ctx, &r, now)
+		if answer != nil {
+			first = *answer
+		}
+		return err
+	})
+	return first, err
+}
+
 // remember keeps the answer to a key, if there is one, and forgets a few
 // answers that have expired, so that as many go as come.
 func (t *tx) remember(ctx context.Context, r *dispatch.Repeat, answer string, now time.Time) error {

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -62,6 +63,23 @@ func (b *books) Tokens(ctx context.Context) ([]dispatch.APIToken, error) {
 func (b *books) TokenByHash(ctx context.Context, hash []byte) (dispatch.APIToken, error) {
 	row, err := b.reads.TokenByHash(ctx, hash)
 	return tokenFound(row, err, "by its hash")
+}
+
+// TokensByID implements dispatch.TokenStore.
+func (b *books) TokensByID(ctx context.Context, ids []string) (map[string]dispatch.APIToken, error) {
+	found := make(map[string]dispatch.APIToken, len(ids))
+	for _, id := range ids {
+		row, err := b.reads.TokenByID(ctx, id)
+		token, err := tokenFound(row, err, id)
+		if errors.Is(err, dispatch.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found[id] = token
+	}
+	return found, nil
 }
 
 // RevokeToken implements dispatch.TokenStore. A second revocation keeps the

@@ -123,10 +123,10 @@ func onStage(t *testing.T, test func(s *stage)) {
 }
 
 func (s *stage) open(path string) {
-	keys, err := db.LoadKeyring(path + ".key")
+	keys, err := db.OpenKeyring(path + ".key")
 	s.must(err)
 	kinds := []dispatch.Kind{s.post.kind("post", true), s.talk.kind("talk", false)}
-	s.store, err = db.Open(s.t.Context(), "sqlite:"+path, db.Options{Keyring: keys, Kinds: kinds, Log: slog.New(slog.DiscardHandler)})
+	s.store, err = db.Open(s.t.Context(), "sqlite:"+path, db.Options{Keyring: keys, Kinds: kinds, Logger: slog.New(slog.DiscardHandler)})
 	s.must(err)
 	conditions, err := lambda.NewConditions()
 	s.must(err)

@@ -77,7 +77,7 @@ func (attempts) DurationMs(_ context.Context, a *dispatch.Attempt) (*float64, er
 }
 
 func (r tickets) URL(_ context.Context, t *dispatch.Ticket) (string, error) {
-	return r.desk.TicketURL(t.ID), nil
+	return r.publicURL + "/tickets/" + t.ID, nil
 }
 
 func (r tickets) Alerts(ctx context.Context, t *dispatch.Ticket, first *int, after *string) (page.AlertConnection, error) {

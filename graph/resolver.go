@@ -11,8 +11,9 @@ import (
 // resolver answers the fields that the hub's structs do not hold, one type of
 // the schema each. All say the same thing in as many words: ask the desk.
 type resolver struct {
-	desk   *dispatch.Desk
-	server *gen.Server // what `server` answers; it never changes
+	desk      *dispatch.Desk
+	publicURL string
+	server    *gen.Server // what `server` answers; it never changes
 }
 
 type (

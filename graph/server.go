@@ -19,6 +19,7 @@ import (
 
 // Options are what a server is told beside its desk.
 type Options struct {
+	PublicURL string // where people find this server, without a slash at its end
 	Version   string
 	Storage   string // `sqlite` or `postgresql`
 	StartedAt time.Time
@@ -64,7 +65,7 @@ func New(desk *dispatch.Desk, o Options) *Server {
 	s := &Server{desk: desk, o: o, vigil: keepVigil(desk.Authenticate)}
 	s.soft, s.softEnd = context.WithCancelCause(context.Background())
 	s.hard, s.hardEnd = context.WithCancelCause(context.Background())
-	r := resolver{desk: desk, server: &gen.Server{
+	r := resolver{desk: desk, publicURL: o.PublicURL, server: &gen.Server{
 		Version: o.Version, SchemaHash: schemaHash(), StartedAt: o.StartedAt, Storage: o.Storage,
 		Limits: &gen.Limits{
 			MaxPageSize: maxPageSize, MaxComplexity: maxCost, MaxDepth: maxDepth,

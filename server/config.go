@@ -32,6 +32,14 @@ func (b *Books) setDefaults() error {
 	return nil
 }
 
+// storageName is what the API and the log call the kind of a database.
+func storageName(database string) string {
+	if strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://") {
+		return "postgresql"
+	}
+	return "sqlite"
+}
+
 // Serve is the command that runs the server.
 type Serve struct {
 	Books

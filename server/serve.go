@@ -106,11 +106,11 @@ func (s *Serve) openRooms(ctx context.Context, h *house, allow []netip.Prefix) e
 
 // openBooks opens the database with the key that seals its secrets.
 func openBooks(ctx context.Context, b Books, kinds []dispatch.Kind, log *slog.Logger, serve bool) (dispatch.Store, error) {
-	keys, err := db.LoadKeyring(b.KeyFile)
+	keys, err := db.OpenKeyring(b.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("--key-file: %w", err)
 	}
-	store, err := db.Open(ctx, b.Database, db.Options{Keyring: keys, Log: log, Kinds: kinds, Serve: serve})
+	store, err := db.Open(ctx, b.Database, db.Options{Keyring: keys, Logger: log, Kinds: kinds, Serve: serve})
 	if err != nil {
 		return nil, fmt.Errorf("--database: %w", err)
 	}

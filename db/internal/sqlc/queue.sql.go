@@ -162,3 +162,26 @@ func (q *Queries) NextDue(ctx context.Context, actorID string) (int64, error) {
 	err := row.Scan(&d_next_attempt_at)
 	return d_next_attempt_at, err
 }
+
+const nextLeasedActor = `-- name: NextLeasedActor :one
+SELECT actor_id FROM deliveries WHERE leased_until IS NOT NULL AND actor_id > $1 ORDER BY actor_id LIMIT 1
+`
+
+func (q *Queries) NextLeasedActor(ctx context.Context, last string) (string, error) {
+	row := q.db.QueryRowContext(ctx, nextLeasedActor, last)
+	var actor_id string
+	err := row.Scan(&actor_id)
+	return actor_id, err
+}
+
+const nextQueuedActor = `-- name: NextQueuedActor :one
+SELECT actor_id FROM deliveries
+WHERE status IN ('PENDING', 'UNCERTAIN') AND leased_until IS NULL AND actor_id > $1 ORDER BY actor_id LIMIT 1
+`
+
+func (q *Queries) NextQueuedActor(ctx context.Context, last string) (string, error) {
+	row := q.db.QueryRowContext(ctx, nextQueuedActor, last)
+	var actor_id string
+	err := row.Scan(&actor_id)
+	return actor_id, err
+}

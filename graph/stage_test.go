@@ -1,0 +1,232 @@
+package graph
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tocsin/db"
+	"tocsin/dispatch"
+	"tocsin/lambda"
+)
+
+// stage is a front door over a real desk on a real SQLite file.
+type stage struct {
+	t      *testing.T
+	desk   *dispatch.Desk
+	server *Server
+	url    string
+	log    *lockedBuffer
+	tokens map[dispatch.Scope]string
+
+	mu   sync.Mutex
+	seen []Operation
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+type postSettings struct {
+	Address string `json:"address" title:"Address" doc:"Where." format:"uri"`
+	Token   string `json:"token" title:"Token" doc:"The token." secret:"true"`
+}
+
+type postConfig struct {
+	Text string `json:"text" title:"Text" doc:"What to say." template:"true"`
+}
+
+type postman struct{}
+
+func (postman) Deliver(context.Context, dispatch.Parcel) dispatch.Outcome {
+	return dispatch.Delivered(dispatch.Ref{ID: "letter"})
+}
+
+func kinds() []dispatch.Kind {
+	open := func(any, dispatch.World) (dispatch.Messenger, error) { return postman{}, nil }
+	return []dispatch.Kind{
+		{
+			Name: "board", Title: "Board", Description: "A board.", BuiltIn: true, DefaultName: "Board-Default",
+			Settings: &struct{}{}, ConfigSettings: &postConfig{Text: "{{.Alert.Summary}}"},
+			Capabilities: []dispatch.Capability{dispatch.CanDeliver}, Open: open,
+		},
+		{
+			Name: "post", Title: "Post", Description: "Letters.", DefaultName: "Post-Default",
+			Settings: &postSettings{}, ConfigSettings: &postConfig{Text: "{{.Alert.Summary}}"},
+			Capabilities: []dispatch.Capability{dispatch.CanDeliver}, Open: open,
+		},
+	}
+}
+
+// newStage opens a front door; it is drained and closed when the test ends.
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{t: t, log: &lockedBuffer{}, tokens: map[dispatch.Scope]string{}}
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	path := filepath.Join(t.TempDir(), "books.db")
+	keys, err := db.OpenKeyring(path + ".key")
+	s.must(err)
+	store, err := db.Open(t.Context(), "sqlite:"+path, db.Options{Keyring: keys, Kinds: kinds(), Logger: log})
+	s.must(err)
+	conditions, err := lambda.NewConditions()
+	s.must(err)
+	s.desk, err = dispatch.NewDesk(t.Context(), dispatch.Options{Store: store, Kinds: kinds(), Conditions: conditions, Log: log, PublicURL: "https://tocsin.example"})
+	s.must(err)
+	for _, scope := range dispatch.Scopes {
+		s.tokens[scope] = s.token(scope, nil)
+	}
+	s.server = New(s.desk, Options{
+		PublicURL: "https://tocsin.example", Version: "1.2.3", Storage: "sqlite", StartedAt: time.UnixMilli(1_700_000_000_123), Log: log,
+		AllowOrigins: []string{"https://board.example"}, Introspection: true, Observe: s.observe,
+	})
+	house := httptest.NewServer(s.server)
+	s.url = house.URL
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := s.server.Drain(ctx); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		house.Close()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		if err := store.Close(); err != nil {
+			t.Errorf("close the books: %v", err)
+		}
+	})
+	return s
+}
+
+func (s *stage) observe(o Operation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, o)
+}
+
+func (s *stage) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+var admin = dispatch.Caller{TokenID: "tok_test", Name: "alice", Scopes: []dispatch.Scope{dispatch.ScopeAdmin}}
+
+// token makes a token with one scope and gives its text.
+func (s *stage) token(scope dispatch.Scope, expires *time.Time) string {
+	s.t.Helper()
+	_, text, err := s.desk.CreateToken(s.t.Context(), admin, dispatch.CreateTokenInput{Name: string(scope), Scopes: []dispatch.Scope{scope}, ExpiresAt: expires})
+	s.must(err)
+	return text
+}
+
+// request makes a request with the headers given as "Name: value".
+func (s *stage) request(method, target, body string, headers ...string) *http.Request {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+target, strings.NewReader(body))
+	s.must(err)
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Add(name, value)
+	}
+	return r
+}
+
+func (s *stage) do(r *http.Request) (*http.Response, string) {
+	s.t.Helper()
+	response, err := http.DefaultTransport.RoundTrip(r)
+	s.must(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	s.must(err)
+	return response, string(body)
+}
+
+// ask sends a document as a caller with that scope.
+func (s *stage) ask(scope dispatch.Scope, document string, variables map[string]any) string {
+	s.t.Helper()
+	body, err := json.Marshal(map[string]any{"query": document, "variables": variables})
+	s.must(err)
+	_, answer := s.do(s.request(http.MethodPost, "/graphql", string(body), "Authorization: Bearer "+s.tokens[scope], "Content-Type: application/json"))
+	return answer
+}
+
+// dig reads a value from an answer by its path.
+func (s *stage) dig(answer string, path ...string) any {
+	s.t.Helper()
+	var value any
+	s.must(json.Unmarshal([]byte(answer), &value))
+	for _, name := range path {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[name]
+		case []any:
+			if len(v) == 0 {
+				s.t.Fatalf("no %s in %s", name, answer)
+			}
+			value = v[0]
+		default:
+			s.t.Fatalf("no %s in %s", name, answer)
+		}
+	}
+	return value
+}
+
+func (s *stage) text(answer string, path ...string) string {
+	s.t.Helper()
+	text, ok := s.dig(answer, append([]string{"data"}, path...)...).(string)
+	if !ok {
+		s.t.Fatalf("no text at %v in %s", path, answer)
+	}
+	return text
+}
+
+// furnish makes an actor with a secret, an API config and an action for all
+// models, and raises an alert. It gives the ids by word.
+func (s *stage) furnish() map[string]string {
+	s.t.Helper()
+	ids := map[string]string{}
+	a := s.ask(dispatch.ScopeAdmin, `mutation { createActor(input: {type: "post", name: "Post office", settings: {address: "https://post.example"}, secrets: {token: "hunter2-hunter2"}}) { actor { id } userErrors { message } } }`, nil)
+	ids["actor"] = s.text(a, "createActor", "actor", "id")
+	a = s.ask(dispatch.ScopeAdmin, `mutation($a: ID) { createApiConfig(input: {actorType: "post", actorId: $a}) { apiConfig { id } userErrors { message } } }`, map[string]any{"a": ids["actor"]})
+	ids["apiConfig"] = s.text(a, "createApiConfig", "apiConfig", "id")
+	a = s.ask(dispatch.ScopeAdmin, `mutation($c: [ID!]!) { createAction(input: {name: "Tell everybody", allModels: true, apiConfigIds: $c}) { action { id } userErrors { message } } }`, map[string]any{"c": []string{ids["apiConfig"]}})
+	ids["action"] = s.text(a, "createAction", "action", "id")
+	a = s.ask(dispatch.ScopeRaise, `mutation { raiseAlert(input: {behaviorModel: "Impossible travel", summary: "jdoe is in two places", key: "jdoe", severity: HIGH}) { alertId ticketId } }`, nil)
+	ids["alert"], ids["ticket"] = s.text(a, "raiseAlert", "alertId"), s.text(a, "raiseAlert", "ticketId")
+	a = s.ask(dispatch.ScopeRead, `{ deliveries(first: 1) { nodes { id } } behaviorModel(name: "impossible TRAVEL") { id } }`, nil)
+	ids["delivery"], ids["behaviorModel"] = s.text(a, "deliveries", "nodes", "0", "id"), s.text(a, "behaviorModel", "id")
+	a = s.ask(dispatch.ScopeAdmin, `{ apiTokens { id } }`, nil)
+	ids["token"] = s.text(a, "apiTokens", "0", "id")
+	return ids
+}
+
+func contains(t *testing.T, answer string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if part, not := strings.CutPrefix(part, "!"); not == strings.Contains(answer, part) {
+			t.Errorf("wanted %q (absent: %v) in\n%.2000s", part, not, answer)
+		}
+	}
+}
