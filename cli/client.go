@@ -74,9 +74,14 @@ func (c *client) ask(ctx context.Context, body []byte, out any) error {
 		return f
 	}
 	if !isJSON || json.Unmarshal(got.Data, out) != nil {
-		return &fault{cure: none, text: c.endpoint + " does not answer as a Tocsin server does; check --server"}
+		return c.stranger()
 	}
 	return nil
+}
+
+// stranger is the fault of a server that does not speak as ours does.
+func (c *client) stranger() *fault {
+	return &fault{text: c.endpoint + " does not answer as a Tocsin server does; check --server"}
 }
 
 // ledgerCursor asks for the newest place in the ledger.
@@ -85,6 +90,9 @@ func (c *client) ledgerCursor(ctx context.Context) (string, error) {
 		LedgerCursor string `json:"ledgerCursor"`
 	}
 	err := c.ask(ctx, []byte(`{"query":"{ ledgerCursor }"}`), &data)
+	if err == nil && data.LedgerCursor == "" {
+		return "", c.stranger()
+	}
 	return data.LedgerCursor, err
 }
 

@@ -25,7 +25,8 @@ type fault struct {
 	expired bool          // the cursor is older than what the ledger keeps
 }
 
-func (f *fault) Error() string { return f.text }
+// Error is safe to print on a terminal, whatever the server said.
+func (f *fault) Error() string { return plain(f.text) }
 
 // faultOf reads status and errors of an answer; nil when it is a good one. An
 // unknown code counts as INTERNAL, as the contract says.

@@ -142,7 +142,7 @@ func (s *sender) ask(ctx context.Context, batch []entry) error {
 			return fmt.Errorf("no answer within --retry-for %s: %w; see to the server", s.retryFor, err)
 		}
 		s.progress.clear()
-		fmt.Fprintf(s.err, "trying again in %s: %s\n", pauseFor.Round(100*time.Millisecond), plain(f.text))
+		fmt.Fprintf(s.err, "trying again in %s: %s\n", pauseFor.Round(100*time.Millisecond), f)
 		if err := pause(ctx, pauseFor); err != nil {
 			return err
 		}
