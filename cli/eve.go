@@ -118,7 +118,7 @@ func (e eveEvent) attributes() map[string]any {
 func foreign(what string, err error) error {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) && wrong.Field != "" {
-		return fmt.Errorf("%s: is a %s; %s has another type there", wrong.Field, wrong.Value, what)
+		return fmt.Errorf("%s: is of the type %s; %s has another there", wrong.Field, wrong.Value, what)
 	}
 	return fmt.Errorf("is not an object of %s; choose another --format", what)
 }

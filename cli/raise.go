@@ -21,7 +21,7 @@ type Raise struct {
 
 // Help is the long help of the command.
 func (*Raise) Help() string {
-	return `Each line of FILE is one JSON object and raises at most one alert. Blank lines,
+	return `Each line of <file> is one JSON object and raises at most one alert. Blank lines,
 and events of Suricata that are no alerts, are skipped. A line that cannot be
 raised is named on standard error with its number, and the others go on.
 
@@ -41,6 +41,7 @@ func (r *Raise) Run(ctx context.Context, std IO) error {
 	if err != nil {
 		return err
 	}
+	defer c.http.CloseIdleConnections()
 	s := &sender{
 		client: c, retryFor: r.RetryFor, err: std.Err, tally: tally{file: r.File},
 		progress: progress{out: std.Err, on: isTerminal(std.Err), total: total},

@@ -13,7 +13,7 @@ import (
 // all commands have. The token itself is never a flag: other users of the
 // machine can read command lines.
 type Server struct {
-	URL       string `name:"server" help:"Base address of the server." default:"http://127.0.0.1:8080" env:"TOCSIN_SERVER" placeholder:"URL"`
+	URL       string `name:"server" help:"Base address of the server." default:"http://127.0.0.1:8080" env:"TOCSIN_SERVER"`
 	TokenFile string `help:"File that holds the API token; without it the token is taken from TOCSIN_TOKEN." env:"TOCSIN_TOKEN_FILE" placeholder:"FILE"`
 }
 

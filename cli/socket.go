@@ -107,7 +107,7 @@ func (c *client) handshakeFault(resp *http.Response, err error) *fault {
 
 // run speaks the protocol from the first message on.
 func (s *subscription) run(ctx context.Context) error {
-	if err := s.write(ctx, "connection_init", map[string]string{"authorization": "Bearer " + s.client.token}); err != nil {
+	if err := s.say(ctx, message{Type: "connection_init"}, map[string]string{"authorization": "Bearer " + s.client.token}); err != nil {
 		return err
 	}
 	for {
@@ -125,9 +125,9 @@ func (s *subscription) run(ctx context.Context) error {
 func (s *subscription) answer(ctx context.Context, m message) error {
 	switch m.Type {
 	case "connection_ack":
-		return s.write(ctx, "subscribe", operation{Query: watchQuery, Variables: map[string]string{"after": s.after}})
+		return s.say(ctx, message{ID: only, Type: "subscribe"}, operation{Query: watchQuery, Variables: map[string]string{"after": s.after}})
 	case "ping":
-		return s.write(ctx, "pong", m.Payload)
+		return s.write(ctx, message{Type: "pong", Payload: m.Payload})
 	case "pong":
 		return nil
 	}
@@ -190,28 +190,25 @@ func (s *subscription) lost(err error) *fault {
 	return &fault{cure: again, text: text}
 }
 
-// write sends a message; a nil payload is left out.
-func (s *subscription) write(ctx context.Context, kind string, payload any) error {
-	m := message{Type: kind}
-	if kind == "subscribe" {
-		m.ID = only
-	}
-	if raw, ok := payload.(json.RawMessage); ok {
-		m.Payload = raw
-	} else if payload != nil {
-		text, err := json.Marshal(payload)
-		if err != nil {
-			return fmt.Errorf("encode %s: %w", kind, err)
-		}
-		m.Payload = text
-	}
-	data, err := json.Marshal(m)
+// say sends a message that has a payload of ours.
+func (s *subscription) say(ctx context.Context, m message, payload any) error {
+	text, err := encode(payload)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", kind, err)
+		return err
+	}
+	m.Payload = text
+	return s.write(ctx, m)
+}
+
+// write sends a message; it gives a server that does not read writeTime.
+func (s *subscription) write(ctx context.Context, m message) error {
+	text, err := encode(m)
+	if err != nil {
+		return err
 	}
 	sending, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	err = s.ws.Write(sending, websocket.MessageText, data)
+	err = s.ws.Write(sending, websocket.MessageText, text)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -229,7 +226,7 @@ func (s *subscription) ping(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			if s.write(ctx, "ping", nil) != nil {
+			if s.write(ctx, message{Type: "ping"}) != nil {
 				return
 			}
 		case <-ctx.Done():

@@ -14,8 +14,8 @@ import (
 // ledger, each once and in order, over lost connections too.
 type Watch struct {
 	Server Server `embed:""`
-	After  string `help:"Cursor to go on from, such as the last one that was printed; without it, what happens from now on." placeholder:"CURSOR"`
-	JSON   bool   `name:"json" help:"Print each event as a JSON object on a line of its own, with its cursor."`
+	After  string `help:"Cursor to go on from, such as the last one that was printed; without it, what happens from now on." placeholder:"CURSOR" env:"-"`
+	JSON   bool   `name:"json" help:"Print each event as a JSON object on a line of its own, with its cursor." env:"-"`
 }
 
 // Help is the long help of the command.
@@ -38,6 +38,7 @@ func (w *Watch) Run(ctx context.Context, std IO) error {
 	if err != nil {
 		return err
 	}
+	defer c.http.CloseIdleConnections()
 	watching := &watcher{client: c, given: w.After, after: w.After, line: humanLine, out: std.Out, err: std.Err}
 	if w.JSON {
 		watching.line = jsonLine
