@@ -18,16 +18,16 @@ import (
 	"tocsin/cli"
 )
 
-// commands is the whole command line. Every flag can be given as TOCSIN_… in
-// the environment, or in a JSON file by --config.
+// commands is the whole command line. Every flag that is not about a single run
+// can be given as TOCSIN_… in the environment, and all in a JSON file by --config.
 type commands struct {
-	Config  kong.ConfigFlag  `help:"JSON file with flags, by name; a command's own under the command's name." env:"TOCSIN_CONFIG" type:"existingfile"`
-	Version kong.VersionFlag `help:"Print the version and end."`
+	Config  kong.ConfigFlag  `help:"JSON file with flags, by name; a command's own under the command's name." env:"TOCSIN_CONFIG" type:"existingfile" placeholder:"FILE"`
+	Version kong.VersionFlag `help:"Print the version and end." env:"-"`
 
 	Serve Serve     `cmd:"" help:"Run the server."`
 	Token Token     `cmd:"" help:"Make, list and revoke API tokens in the database, also beside a running server."`
-	Raise cli.Raise `cmd:"" help:"Raise alerts from JSON lines."`
-	Watch cli.Watch `cmd:"" help:"Print ticket events as they come."`
+	Raise cli.Raise `cmd:"" help:"Raise alerts from JSON lines: of the API, of Suricata, of Falco."`
+	Watch cli.Watch `cmd:"" help:"Print ticket events as they come, over lost connections too."`
 }
 
 // streams are what a command reads and writes.
@@ -56,6 +56,7 @@ func Main(args []string, in io.Reader, out, errs io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends a program that does not end by the first
 	k.BindTo(ctx, (*context.Context)(nil))
 	k.Bind(streams{in, out, errs}, cli.IO{In: in, Out: out, Err: errs})
 	err = k.Run()
