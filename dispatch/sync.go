@@ -53,20 +53,22 @@ func (d *Desk) moved(tickets []Ticket, field string, each []error, err error) ([
 		d.ringLedger()
 	}
 	var all Refusal
+	done := make([]Ticket, 0, len(tickets))
 	for i, err := range each {
 		var refusal *Refusal
 		switch {
 		case err == nil:
+			done = append(done, tickets[i])
 		case errors.As(err, &refusal):
 			for _, p := range refusal.Problems {
 				p.Path = append([]string{field, fmt.Sprint(i)}, p.Path...)
 				all.Problems = append(all.Problems, p)
 			}
 		default:
-			return tickets, err
+			return done, err
 		}
 	}
-	return tickets, refused(all.Problems)
+	return done, refused(all.Problems)
 }
 
 func (c *checker) together(field string, n int) {

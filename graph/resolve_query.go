@@ -35,7 +35,7 @@ func (r queries) BehaviorGroups(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cfg.BehaviorGroups(), nil
+	return append([]string{}, cfg.BehaviorGroups()...), nil // none is an empty list, not null
 }
 
 func (r queries) BehaviorModels(ctx context.Context, first *int, after, text *string, groups []string) (*page.BehaviorModelConnection, error) {

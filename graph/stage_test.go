@@ -80,8 +80,24 @@ func kinds() []dispatch.Kind {
 	}
 }
 
-// newStage opens a front door; it is drained and closed when the test ends.
-func newStage(t *testing.T) *stage {
+// newStage opens a front door on a socket; it is drained and closed when the
+// test ends.
+func newStage(t *testing.T, change ...func(*Options)) *stage {
+	t.Helper()
+	s := newUnheardStage(t, change...)
+	house := httptest.NewServer(s.server)
+	s.url = house.URL
+	t.Cleanup(func() {
+		s.drain()
+		house.Close()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	})
+	return s
+}
+
+// newUnheardStage opens a front door that is on no socket: requests are handed
+// to it in this process, so that a bubble of synctest can hold it.
+func newUnheardStage(t *testing.T, change ...func(*Options)) *stage {
 	t.Helper()
 	s := &stage{t: t, log: &lockedBuffer{}, tokens: map[dispatch.Scope]string{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
@@ -97,25 +113,31 @@ func newStage(t *testing.T) *stage {
 	for _, scope := range dispatch.Scopes {
 		s.tokens[scope] = s.token(scope, nil)
 	}
-	s.server = New(s.desk, Options{
+	o := Options{
 		PublicURL: "https://tocsin.example", Version: "1.2.3", Storage: "sqlite", StartedAt: time.UnixMilli(1_700_000_000_123), Log: log,
 		AllowOrigins: []string{"https://board.example"}, Introspection: true, Observe: s.observe,
-	})
-	house := httptest.NewServer(s.server)
-	s.url = house.URL
+	}
+	for _, change := range change {
+		change(&o)
+	}
+	s.server = New(s.desk, o)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.server.Drain(ctx); err != nil {
-			t.Errorf("drain: %v", err)
-		}
-		house.Close()
-		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+		s.drain()
 		if err := store.Close(); err != nil {
 			t.Errorf("close the books: %v", err)
 		}
 	})
 	return s
+}
+
+// drain ends the front door; a second time it does nothing.
+func (s *stage) drain() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.server.Drain(ctx); err != nil {
+		s.t.Errorf("drain: %v", err)
+	}
 }
 
 func (s *stage) observe(o Operation) {
@@ -155,6 +177,11 @@ func (s *stage) request(method, target, body string, headers ...string) *http.Re
 
 func (s *stage) do(r *http.Request) (*http.Response, string) {
 	s.t.Helper()
+	if s.url == "" {
+		w := httptest.NewRecorder()
+		s.server.ServeHTTP(w, r)
+		return w.Result(), w.Body.String()
+	}
 	response, err := http.DefaultTransport.RoundTrip(r)
 	s.must(err)
 	defer response.Body.Close()

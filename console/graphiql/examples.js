@@ -69,16 +69,15 @@ subscription Watch($after: String) {
   {
     query: `# A Slack workspace to send to. Secrets never come out again.
 # actorTypes { name actorSchema setupHelp } says what each type needs.
-mutation CreateSlackActor($botToken: String!, $signingSecret: String!) {
+mutation CreateSlackActor($botToken: String!) {
   createActor(input: {
     type: "slack"
     name: "Slack"
-    secrets: { botToken: $botToken, signingSecret: $signingSecret }
+    secrets: { botToken: $botToken }
   }) {
     actor {
       id
       name
-      inboundUrl
       secrets { field isSet }
       health { status lastError }
     }
@@ -86,7 +85,7 @@ mutation CreateSlackActor($botToken: String!, $signingSecret: String!) {
   }
 }
 `,
-    variables: `{ "botToken": "xoxb-…", "signingSecret": "…" }
+    variables: `{ "botToken": "xoxb-your-token" }
 `,
   },
   {
@@ -100,7 +99,7 @@ mutation RetryFailed($input: RetryDeliveriesInput!) {
 }
 `,
     variables: `{
-  "input": { "filter": { "statuses": ["FAILED"] }, "rerender": false }
+  "input": { "filter": { "statuses": ["FAILED"] } }
 }
 `,
   },
