@@ -21,6 +21,7 @@ import (
 //	required:"true"       must be there and not empty
 //	secret:"true"         goes in and never comes out (actors only)
 //	template:"true"       a text with fields of the alert and the ticket, such as {{.Alert.Summary}}
+//	template:"html"       the same as HTML: what the fields hold is escaped
 //	enum:"POST,PUT"       one of these
 //	format:"uri"          uri, email or hostname: for a form
 //	min:"1" max:"65535"   bounds of a number, of the length of a text, of the size of a list
@@ -194,7 +195,7 @@ func (f field) schema() map[string]any {
 	} else if !f.value.IsZero() {
 		s["default"] = f.value.Interface()
 	}
-	if f.tag("template") == "true" {
+	if f.tag("template") != "" {
 		s["x-template"] = true
 	}
 	return s
@@ -279,7 +280,7 @@ func (f field) check(c *checker) {
 			path = fmt.Sprintf("%s.%d", path, i)
 		}
 		c.optional(path, &text, maxSettingsText)
-		if f.tag("template") == "true" {
+		if f.tag("template") != "" {
 			if err := CheckTemplate(text); err != nil {
 				c.add(CodeInvalid, path, err.Error())
 			}

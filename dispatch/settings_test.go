@@ -127,6 +127,24 @@ func TestRenderTemplate(t *testing.T) {
 	}
 }
 
+// TestRenderHTML: what an alert holds is text in a template of HTML, and never
+// a tag.
+func TestRenderHTML(t *testing.T) {
+	type page struct {
+		HTML string `json:"html" title:"HTML" doc:"What to show." template:"html"`
+	}
+	a := Alert{Summary: `<img src="https://evil.example/x"> & 'co'`}
+	got, problems := RenderSettings(&page{}, JSON(`{"html": "<b>{{.Alert.Summary}}</b>"}`), a, nil, "")
+	settings, err := Unpack(&page{}, got)
+	if err != nil || problems != nil {
+		t.Fatal(err, problems)
+	}
+	want := `<b>&lt;img src=&#34;https://evil.example/x&#34;&gt; &amp; &#39;co&#39;</b>`
+	if html := settings.(*page).HTML; html != want {
+		t.Errorf("rendered %s, want %s", html, want)
+	}
+}
+
 // TestTemplateStaysSmall: a short template cannot swell without bound.
 func TestTemplateStaysSmall(t *testing.T) {
 	a := Alert{Attributes: JSON(`{"a": "` + strings.Repeat("x", 500_000) + `"}`)}

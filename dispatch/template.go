@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"strconv"
 	"strings"
 	"text/template/parse"
@@ -24,6 +25,10 @@ func CheckTemplate(text string) error {
 // RenderTemplate fills in a checked template. A field that is absent gives an
 // empty text.
 func RenderTemplate(text string, a Alert, t *Ticket, ticketURL string) (string, error) {
+	return renderTemplate(text, escapes["true"], a, t, ticketURL)
+}
+
+func renderTemplate(text string, escape func(string) string, a Alert, t *Ticket, ticketURL string) (string, error) {
 	parts, err := compileTemplate(text)
 	if err != nil {
 		return "", err
@@ -34,7 +39,7 @@ func RenderTemplate(text string, a Alert, t *Ticket, ticketURL string) (string, 
 			out.WriteString(part.text)
 			continue
 		}
-		out.WriteString(templateValue(part.field, a, t, ticketURL))
+		out.WriteString(escape(templateValue(part.field, a, t, ticketURL)))
 		if out.Len() > maxRendered {
 			break
 		}
@@ -45,6 +50,12 @@ func RenderTemplate(text string, a Alert, t *Ticket, ticketURL string) (string, 
 // maxRendered is the size of a rendered text, in bytes; what is over is cut
 // visibly.
 const maxRendered = 100 << 10
+
+// escapes are how the values of fields are written into a form of template.
+var escapes = map[string]func(string) string{
+	"true": func(value string) string { return value },
+	"html": html.EscapeString,
+}
 
 // templatePart is a text, or the path of a field.
 type templatePart struct {
@@ -197,8 +208,8 @@ func RenderSettings(v any, settings JSON, a Alert, t *Ticket, ticketURL string) 
 	var problems []string
 	out := map[string]any{}
 	for _, f := range fieldsOf(filled) {
-		if f.tag("template") == "true" {
-			text, err := RenderTemplate(f.value.String(), a, t, ticketURL)
+		if form := f.tag("template"); form != "" {
+			text, err := renderTemplate(f.value.String(), escapes[form], a, t, ticketURL)
 			if err != nil {
 				problems = append(problems, f.name+" "+err.Error())
 				continue
