@@ -388,7 +388,7 @@ schema {
 }
 
 """The scope that the caller's token must carry. It is repeated in the description of the field."""
-directive @scope(requires: Scope!) on FIELD_DEFINITION
+directive @scope("What the token must carry." requires: Scope!) on FIELD_DEFINITION
 
 """RFC 3339, UTC on output, millisecond precision."""
 scalar DateTime @specifiedBy(url: "https://scalars.graphql.org/andimarek/date-time.html")
@@ -529,7 +529,10 @@ type BehaviorModel implements Node {
   """The actions that apply to it, by name or by its group."""
   actions: [Action!]!
   """Its alerts, the newest first."""
-  alerts(first: Int = 50, after: String): AlertConnection!
+  alerts(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+  ): AlertConnection!
   """Grows with every change."""
   version: Int!
   """When it was registered."""
@@ -589,7 +592,11 @@ type Action implements Node {
   """How many of its deliveries are FAILED now."""
   failedDeliveries: Int!
   """What it promised, the newest first."""
-  deliveries(first: Int = 50, after: String, filter: DeliveryFilter): DeliveryConnection!
+  deliveries(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Only these; ` + "`" + `actionId` + "`" + ` is given already." filter: DeliveryFilter
+  ): DeliveryConnection!
   """Grows with every change."""
   version: Int!
   """When it was made."""
@@ -657,7 +664,11 @@ type ApiConfig implements Node {
   """How its deliveries do."""
   health: ActorHealth!
   """What was promised through it, the newest first."""
-  deliveries(first: Int = 50, after: String, filter: DeliveryFilter): DeliveryConnection!
+  deliveries(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Only these; ` + "`" + `apiConfigId` + "`" + ` is given already." filter: DeliveryFilter
+  ): DeliveryConnection!
   """Grows with every change."""
   version: Int!
   """When it was made."""
@@ -1084,13 +1095,24 @@ type Ticket implements Node {
   """When the last alert joined."""
   lastAlertAt: DateTime
   """Its alerts, the newest first."""
-  alerts(first: Int = 50, after: String): AlertConnection!
+  alerts(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+  ): AlertConnection!
   """Its ledger: nothing in it is ever changed; only retention removes, oldest first."""
-  events(first: Int = 50, after: String, kinds: [TicketEventKind!], direction: OrderDirection = ASC): TicketEventConnection!
+  events(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the ledger." after: String
+    "Only these kinds; left out, all." kinds: [TicketEventKind!]
+    "Which end comes first." direction: OrderDirection = ASC
+  ): TicketEventConnection!
   """Its copies in external systems."""
   links: [TicketLink!]!
   """What was promised because of it, the newest first."""
-  deliveries(first: Int = 50, after: String): DeliveryConnection!
+  deliveries(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+  ): DeliveryConnection!
   """When it was opened."""
   openedAt: DateTime!
   """When it was acknowledged; null when it is not."""
@@ -1435,53 +1457,103 @@ type Limits {
 """What can be asked."""
 type Query {
   """Any stored thing by id; null when there is none. Scope READ, for a token ADMIN."""
-  node(id: ID!): Node
+  node("The id of anything that is stored." id: ID!): Node
   """Up to 100 stored things by id, null in the place of those that are not there. Scope READ, for a token ADMIN."""
-  nodes(ids: [ID!]!): [Node]!
+  nodes("At most 100." ids: [ID!]!): [Node]!
   """Who asks. Any scope."""
   viewer: Viewer
   """The server that answers. Any scope."""
   server: Server
 
   """One behavior model, by id or by name. Scope READ."""
-  behaviorModel(id: ID, name: String): BehaviorModel @scope(requires: READ)
+  behaviorModel(
+    "Give either this or ` + "`" + `name` + "`" + `." id: ID
+    "Give either this or ` + "`" + `id` + "`" + `; whatever the case." name: String
+  ): BehaviorModel @scope(requires: READ)
   """The groups in use, by name. Scope READ."""
   behaviorGroups: [String!] @scope(requires: READ)
   """Behavior models by name. Scope READ."""
-  behaviorModels(first: Int = 50, after: String, text: String, groups: [String!]): BehaviorModelConnection @scope(requires: READ)
+  behaviorModels(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Every word begins a word of the name, the group or the description." text: String
+    "Only those of these groups." groups: [String!]
+  ): BehaviorModelConnection @scope(requires: READ)
   """One action. Scope READ."""
-  action(id: ID!): Action @scope(requires: READ)
+  action("Begins with ` + "`" + `acn_` + "`" + `." id: ID!): Action @scope(requires: READ)
   """Actions by name; ` + "`" + `behaviorModel` + "`" + ` is a model's name. Scope READ."""
-  actions(first: Int = 50, after: String, text: String, enabled: Boolean, behaviorModel: String): ActionConnection @scope(requires: READ)
+  actions(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Every word begins a word of the name or the description." text: String
+    "Only enabled ones, or only disabled ones." enabled: Boolean
+    "Only those that apply to the model of this name." behaviorModel: String
+  ): ActionConnection @scope(requires: READ)
   """One API config. Scope READ."""
-  apiConfig(id: ID!): ApiConfig @scope(requires: READ)
+  apiConfig("Begins with ` + "`" + `cfg_` + "`" + `." id: ID!): ApiConfig @scope(requires: READ)
   """API configs by name. Scope READ."""
-  apiConfigs(first: Int = 50, after: String, text: String, actorTypes: [String!]): ApiConfigConnection @scope(requires: READ)
+  apiConfigs(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Every word begins a word of the name." text: String
+    "Only those of actor types with these names." actorTypes: [String!]
+  ): ApiConfigConnection @scope(requires: READ)
   """One actor. Scope READ."""
-  actor(id: ID!): Actor @scope(requires: READ)
+  actor("Begins with ` + "`" + `act_` + "`" + `." id: ID!): Actor @scope(requires: READ)
   """Actors by name. Scope READ."""
-  actors(first: Int = 50, after: String, text: String, types: [String!]): ActorConnection @scope(requires: READ)
+  actors(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Every word begins a word of the name." text: String
+    "Only those of actor types with these names." types: [String!]
+  ): ActorConnection @scope(requires: READ)
   """The kinds of external systems that this build can talk to. Scope READ."""
   actorTypes: [ActorType!] @scope(requires: READ)
 
   """One alert. Scope READ."""
-  alert(id: ID!): Alert @scope(requires: READ)
+  alert("Begins with ` + "`" + `alr_` + "`" + `." id: ID!): Alert @scope(requires: READ)
   """Alerts, the newest first. Scope READ."""
-  alerts(first: Int = 50, after: String, filter: AlertFilter): AlertConnection @scope(requires: READ)
+  alerts(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Only these; left out, all." filter: AlertFilter
+  ): AlertConnection @scope(requires: READ)
   """One delivery. Scope READ."""
-  delivery(id: ID!): Delivery @scope(requires: READ)
+  delivery("Begins with ` + "`" + `dlv_` + "`" + `." id: ID!): Delivery @scope(requires: READ)
   """Deliveries, the newest first. Scope READ."""
-  deliveries(first: Int = 50, after: String, filter: DeliveryFilter): DeliveryConnection @scope(requires: READ)
+  deliveries(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Only these; left out, all." filter: DeliveryFilter
+  ): DeliveryConnection @scope(requires: READ)
   """One ticket, by id or by number. Scope READ."""
-  ticket(id: ID, number: Int): Ticket @scope(requires: READ)
+  ticket(
+    "Begins with ` + "`" + `tkt_` + "`" + `; give either this or ` + "`" + `number` + "`" + `." id: ID
+    "The number that people see; give either this or ` + "`" + `id` + "`" + `." number: Int
+  ): Ticket @scope(requires: READ)
   """Tickets, by default the last opened first. Scope READ."""
-  tickets(first: Int = 50, after: String, filter: TicketFilter, orderBy: TicketOrder): TicketConnection @scope(requires: READ)
+  tickets(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Only these; left out, all." filter: TicketFilter
+    "Left out, the last opened first." orderBy: TicketOrder
+  ): TicketConnection @scope(requires: READ)
   """The newest place in the ledger. Scope READ."""
   ledgerCursor: String @scope(requires: READ)
   """The ledger of all tickets, by default the newest line first. Scope READ."""
-  ticketEvents(first: Int = 50, after: String, filter: TicketFilter, kinds: [TicketEventKind!], direction: OrderDirection = DESC): TicketEventConnection @scope(requires: READ)
+  ticketEvents(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the ledger." after: String
+    "Only lines of tickets that match now; left out, of all." filter: TicketFilter
+    "Only these kinds; left out, all." kinds: [TicketEventKind!]
+    "Which end comes first." direction: OrderDirection = DESC
+  ): TicketEventConnection @scope(requires: READ)
   """The notifications page, the newest first. Scope READ."""
-  notifications(first: Int = 50, after: String, unread: Boolean): NotificationConnection @scope(requires: READ)
+  notifications(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Only unread ones, or only those that were read." unread: Boolean
+  ): NotificationConnection @scope(requires: READ)
   """The conservation law in numbers. Scope READ."""
   accounting: Accounting @scope(requires: READ)
 
@@ -1495,62 +1567,62 @@ type Mutation {
   Checks the alert, decides what follows from it, and stores alert, ticket and promised deliveries in one transaction
   before it answers: what it answered survives a crash. Deliveries go out at once, in the background. Scope RAISE.
   """
-  raiseAlert(input: RaiseAlertInput!): RaiseAlertPayload @scope(requires: RAISE)
+  raiseAlert("What happened." input: RaiseAlertInput!): RaiseAlertPayload @scope(requires: RAISE)
   """Up to 500 alerts and 8 MiB, each alert standing or falling alone. Scope RAISE."""
-  raiseAlerts(input: RaiseAlertsInput!): RaiseAlertsPayload @scope(requires: RAISE)
+  raiseAlerts("What happened, at most 500 times." input: RaiseAlertsInput!): RaiseAlertsPayload @scope(requires: RAISE)
 
   """Say that somebody works on them. Scope TICKETS."""
-  acknowledgeTickets(input: TicketsInput!): TicketsPayload @scope(requires: TICKETS)
+  acknowledgeTickets("Which tickets." input: TicketsInput!): TicketsPayload @scope(requires: TICKETS)
   """Close tickets; what was promised and never tried is canceled. Scope TICKETS."""
-  closeTickets(input: TicketsInput!): TicketsPayload @scope(requires: TICKETS)
+  closeTickets("Which tickets." input: TicketsInput!): TicketsPayload @scope(requires: TICKETS)
   """Open tickets again, acknowledged or closed ones. Scope TICKETS."""
-  reopenTickets(input: TicketsInput!): TicketsPayload @scope(requires: TICKETS)
+  reopenTickets("Which tickets." input: TicketsInput!): TicketsPayload @scope(requires: TICKETS)
   """Give tickets to somebody, or with null to nobody. Scope TICKETS."""
-  assignTickets(input: AssignTicketsInput!): TicketsPayload @scope(requires: TICKETS)
+  assignTickets("Which tickets, and to whom." input: AssignTicketsInput!): TicketsPayload @scope(requires: TICKETS)
   """Add a line to a ticket. Scope TICKETS."""
-  commentOnTicket(input: CommentOnTicketInput!): TicketsPayload @scope(requires: TICKETS)
+  commentOnTicket("Which ticket, and the comment." input: CommentOnTicketInput!): TicketsPayload @scope(requires: TICKETS)
   """Mark notifications as read. Scope TICKETS."""
-  markNotificationsRead(input: MarkNotificationsReadInput!): MarkNotificationsReadPayload @scope(requires: TICKETS)
+  markNotificationsRead("Which notifications." input: MarkNotificationsReadInput!): MarkNotificationsReadPayload @scope(requires: TICKETS)
 
   """Register a behavior model ahead of its first alert. Scope CONFIGURE."""
-  createBehaviorModel(input: CreateBehaviorModelInput!): BehaviorModelPayload @scope(requires: CONFIGURE)
+  createBehaviorModel("What it shall be." input: CreateBehaviorModelInput!): BehaviorModelPayload @scope(requires: CONFIGURE)
   """Change a behavior model. Scope CONFIGURE."""
-  updateBehaviorModel(input: UpdateBehaviorModelInput!): BehaviorModelPayload @scope(requires: CONFIGURE)
+  updateBehaviorModel("Which one, and what to change." input: UpdateBehaviorModelInput!): BehaviorModelPayload @scope(requires: CONFIGURE)
   """Delete a behavior model. Refused with IN_USE and the list of users, unless ` + "`" + `force` + "`" + `. Scope CONFIGURE."""
-  deleteBehaviorModel(input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
+  deleteBehaviorModel("Which one." input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
   """Make an action. Scope CONFIGURE."""
-  createAction(input: CreateActionInput!): ActionPayload @scope(requires: CONFIGURE)
+  createAction("What it shall be." input: CreateActionInput!): ActionPayload @scope(requires: CONFIGURE)
   """Change an action. Scope CONFIGURE."""
-  updateAction(input: UpdateActionInput!): ActionPayload @scope(requires: CONFIGURE)
+  updateAction("Which one, and what to change." input: UpdateActionInput!): ActionPayload @scope(requires: CONFIGURE)
   """Delete an action. Scope CONFIGURE."""
-  deleteAction(input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
+  deleteAction("Which one." input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
   """Make an API config. Scope CONFIGURE."""
-  createApiConfig(input: CreateApiConfigInput!): ApiConfigPayload @scope(requires: CONFIGURE)
+  createApiConfig("What it shall be." input: CreateApiConfigInput!): ApiConfigPayload @scope(requires: CONFIGURE)
   """Change an API config; what was promised is still sent as it was promised. Scope CONFIGURE."""
-  updateApiConfig(input: UpdateApiConfigInput!): ApiConfigPayload @scope(requires: CONFIGURE)
+  updateApiConfig("Which one, and what to change." input: UpdateApiConfigInput!): ApiConfigPayload @scope(requires: CONFIGURE)
   """Delete an API config. Refused with IN_USE and the list of users, unless ` + "`" + `force` + "`" + `. Scope CONFIGURE."""
-  deleteApiConfig(input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
+  deleteApiConfig("Which one." input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
   """Add an actor. Scope CONFIGURE."""
-  createActor(input: CreateActorInput!): ActorPayload @scope(requires: CONFIGURE)
+  createActor("What it shall be." input: CreateActorInput!): ActorPayload @scope(requires: CONFIGURE)
   """Change an actor; a pause ends with it. Scope CONFIGURE."""
-  updateActor(input: UpdateActorInput!): ActorPayload @scope(requires: CONFIGURE)
+  updateActor("Which one, and what to change." input: UpdateActorInput!): ActorPayload @scope(requires: CONFIGURE)
   """Delete an actor. Refused with IN_USE and the list of users, unless ` + "`" + `force` + "`" + `. Scope CONFIGURE."""
-  deleteActor(input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
+  deleteActor("Which one." input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
 
   """Log in to the external system and say what is wrong, sending nothing. Scope CONFIGURE."""
-  testActor(input: TestActorInput!): TestPayload @scope(requires: CONFIGURE)
+  testActor("Which actor, or a draft of one." input: TestActorInput!): TestPayload @scope(requires: CONFIGURE)
   """Send one marked test message for real. Scope CONFIGURE."""
-  testApiConfig(input: TestApiConfigInput!): TestPayload @scope(requires: CONFIGURE)
+  testApiConfig("Which API config, and the alert to send." input: TestApiConfigInput!): TestPayload @scope(requires: CONFIGURE)
 
   """Send again, by id or by filter; at most 1000 a call. Scope TICKETS."""
-  retryDeliveries(input: RetryDeliveriesInput!): DeliveriesPayload @scope(requires: TICKETS)
+  retryDeliveries("Which deliveries." input: RetryDeliveriesInput!): DeliveriesPayload @scope(requires: TICKETS)
   """Give up what waits, by id or by filter; at most 1000 a call. Scope TICKETS."""
-  cancelDeliveries(input: CancelDeliveriesInput!): DeliveriesPayload @scope(requires: TICKETS)
+  cancelDeliveries("Which deliveries, and why." input: CancelDeliveriesInput!): DeliveriesPayload @scope(requires: TICKETS)
 
   """Make a token. Its text is in this answer only. Scope ADMIN."""
-  createApiToken(input: CreateApiTokenInput!): CreateApiTokenPayload @scope(requires: ADMIN)
+  createApiToken("What it may do." input: CreateApiTokenInput!): CreateApiTokenPayload @scope(requires: ADMIN)
   """End a token now; its requests and sockets end within a second. Scope ADMIN."""
-  revokeApiToken(input: RevokeApiTokenInput!): ApiTokenPayload @scope(requires: ADMIN)
+  revokeApiToken("Which token." input: RevokeApiTokenInput!): ApiTokenPayload @scope(requires: ADMIN)
 }
 
 """
@@ -1560,17 +1632,30 @@ with the code CURSOR_EXPIRED. Without it, what happens from now on. After a brok
 """
 type Subscription {
   """Status changes of tickets, the opening included; ` + "`" + `after` + "`" + ` as above. Scope READ."""
-  ticketStatusChanged(after: String, filter: TicketFilter): TicketEvent! @scope(requires: READ)
+  ticketStatusChanged(
+    "A cursor of the ledger; left out, from now on." after: String
+    "Only of tickets that match after the change or did before it." filter: TicketFilter
+  ): TicketEvent! @scope(requires: READ)
   """All ticket events; ` + "`" + `after` + "`" + ` as above. Scope READ."""
-  ticketEvents(after: String, filter: TicketFilter, kinds: [TicketEventKind!]): TicketEvent! @scope(requires: READ)
+  ticketEvents(
+    "A cursor of the ledger; left out, from now on." after: String
+    "Only of tickets that match after the event or did before it." filter: TicketFilter
+    "Only these kinds; left out, all." kinds: [TicketEventKind!]
+  ): TicketEvent! @scope(requires: READ)
   """Actions, API configs, actors and models as they are made, changed and deleted; ` + "`" + `after` + "`" + ` as above. Scope READ."""
-  configurationChanged(after: String, types: [ConfigurationType!]): ConfigurationEvent! @scope(requires: READ)
+  configurationChanged(
+    "A cursor of the ledger; left out, from now on." after: String
+    "Only these sorts of things; left out, all." types: [ConfigurationType!]
+  ): ConfigurationEvent! @scope(requires: READ)
   """Deliveries as they change; ` + "`" + `after` + "`" + ` as above. Scope READ."""
-  deliveryChanged(after: String, filter: DeliveryFilter): DeliveryEvent! @scope(requires: READ)
+  deliveryChanged(
+    "A cursor of the ledger; left out, from now on." after: String
+    "Only deliveries that match after the change or did before it." filter: DeliveryFilter
+  ): DeliveryEvent! @scope(requires: READ)
   """An actor's health as it changes; without an id any actor's. Scope READ."""
-  actorHealthChanged(actorId: ID): Actor! @scope(requires: READ)
+  actorHealthChanged("Only this actor; left out, any." actorId: ID): Actor! @scope(requires: READ)
   """Notifications as they are put there; ` + "`" + `after` + "`" + ` as above. Scope READ."""
-  notificationAdded(after: String): NotificationEdge! @scope(requires: READ)
+  notificationAdded("A cursor of the ledger; left out, from now on." after: String): NotificationEdge! @scope(requires: READ)
 }
 """The sorts of configured things."""
 enum ConfigurationType {
