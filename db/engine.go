@@ -26,6 +26,8 @@ type engine struct {
 	// transaction's id, to ask for it should its COMMIT not be answered.
 	lock       func(ctx context.Context, db sqlc.DBTX, names []string) error
 	lockLedger func(ctx context.Context, db sqlc.DBTX) (id string, err error)
+	// identify tells the transaction's id, where nothing goes on the ledger.
+	identify func(ctx context.Context, db sqlc.DBTX) (id string, err error)
 	// snapshot is the isolation of reads that must see one state.
 	snapshot sql.IsolationLevel
 	// isConflict tells that the transaction may succeed when it is repeated.

@@ -137,13 +137,10 @@ func (w *writer) next() []*job {
 
 func (w *writer) commitNext() {
 	group := w.next()
-	err := w.attempt(group)
-	for i := 1; i < maxRepeats && w.engine.isConflict(err); i++ {
-		err = w.attempt(group)
-	}
+	err := w.insist(group)
 	switch {
 	case err == nil:
-	case len(group) == 1 && group[0].size() == 1, errors.Is(err, dispatch.ErrOutcomeUnknown):
+	case len(group) == 1 && group[0].size() == 1, errors.Is(err, dispatch.ErrOutcomeUnknown), errors.Is(err, errNotBegun):
 		fail(group, err)
 	default:
 		w.oneByOne(group)
@@ -159,21 +156,45 @@ func fail(group []*job, err error) {
 	}
 }
 
+// insist repeats a group that lost a conflict.
+func (w *writer) insist(group []*job) error {
+	err := w.attempt(group)
+	for i := 1; i < maxRepeats && w.engine.isConflict(err); i++ {
+		err = w.attempt(group)
+	}
+	return err
+}
+
 // oneByOne gives each job, and each alert, a transaction of its own, so that
-// the one that cannot be written is alone with its error.
+// the one that cannot be written is alone with its error. Once no transaction
+// can begin, nobody waits for a further one.
 func (w *writer) oneByOne(group []*job) {
+	var hopeless error
+	write := func(j *job) error {
+		if hopeless != nil {
+			return hopeless
+		}
+		err := w.insist([]*job{j})
+		if errors.Is(err, errNotBegun) {
+			hopeless = err
+		}
+		return err
+	}
 	for _, j := range group {
 		if j.raises == nil {
-			j.err = w.attempt([]*job{j})
+			j.err = write(j)
 			continue
 		}
 		for _, r := range j.raises {
-			if err := w.attempt([]*job{{raises: []*raise{r}, names: j.names}}); err != nil {
+			if err := write(&job{raises: []*raise{r}, names: lockNames(*r.member)}); err != nil {
 				r.result = dispatch.Raised{Err: err}
 			}
 		}
 	}
 }
+
+// errNotBegun tells that the database did not even let a transaction begin.
+var errNotBegun = errors.New("no transaction can begin")
 
 // attempt runs a group as one transaction: all of it is durable when it
 // returns nil, else nothing is.
@@ -196,7 +217,7 @@ func (w *writer) attempt(group []*job) error {
 func (w *writer) start(ctx context.Context, group []*job) (*tx, error) {
 	s, err := w.begin(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	t := newTx(w.engine, s)
 	var names []string

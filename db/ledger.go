@@ -20,15 +20,14 @@ type entry struct {
 const ledgerCounter = "ledger"
 
 // flushLedger numbers the lines in the order they were noted and writes them.
-func (t *tx) flushLedger(ctx context.Context) error {
-	if len(t.ledger) == 0 {
-		return nil
+func (t *tx) flushLedger(ctx context.Context) (err error) {
+	if len(t.ledger) == 0 && !t.proving {
+		t.id, err = t.engine.identify(ctx, t.session)
+		return err
 	}
-	id, err := t.engine.lockLedger(ctx, t.session)
-	if err != nil {
+	if t.id, err = t.engine.lockLedger(ctx, t.session); err != nil {
 		return fmt.Errorf("lock the ledger: %w", err)
 	}
-	t.id = id
 	head, err := t.AddToCounter(ctx, sqlc.AddToCounterParams{Name: ledgerCounter, Add: int64(len(t.ledger))})
 	if err != nil {
 		return fmt.Errorf("number the ledger: %w", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"tocsin/db/internal/sqlc"
@@ -14,7 +15,7 @@ import (
 // Claim implements dispatch.QueueStore.
 func (b *books) Claim(ctx context.Context, c dispatch.Claim) ([]dispatch.Claimed, error) {
 	var claimed []dispatch.Claimed
-	err := b.writer.write(ctx, nil, func(ctx context.Context, t *tx) error {
+	err := b.writer.write(ctx, []string{claimLock(c.ActorID)}, func(ctx context.Context, t *tx) error {
 		var err error
 		claimed, err = t.claim(ctx, c)
 		return err
@@ -25,10 +26,13 @@ func (b *books) Claim(ctx context.Context, c dispatch.Claim) ([]dispatch.Claimed
 	return claimed, nil
 }
 
-// claimSQL leases what is due and not held back by an earlier one, or by a
-// leased one, of its order key.
-const claimSQL = `UPDATE deliveries AS x SET attempt = x.attempt + 1, leased_until = $1
-WHERE x.position IN (
+// claimLock is held by whoever claims for an actor: two that claim at the same
+// moment would not see each other's leases within an order key.
+func claimLock(actorID string) string { return "claim " + actorID }
+
+// claimSQL chooses what is due and not held back by an earlier one, or by a
+// leased one, of its order key. It is chosen once, before any is changed.
+const claimSQL = `WITH due AS MATERIALIZED (
   SELECT d.position FROM deliveries d
   WHERE d.actor_id = $2 AND d.status IN ('PENDING', 'UNCERTAIN') AND d.leased_until IS NULL AND d.next_attempt_at <= $3
     AND NOT EXISTS (SELECT 1 FROM deliveries s WHERE s.order_key = d.order_key AND s.status IN ('PENDING', 'UNCERTAIN')
@@ -41,8 +45,9 @@ func (t *tx) claim(ctx context.Context, c dispatch.Claim) ([]dispatch.Claimed, e
 	if len(c.APIConfigIDs) > 0 {
 		statement += "    AND " + in("d.api_config_id", c.APIConfigIDs, &args)
 	}
-	statement += " ORDER BY d.next_attempt_at, d.position LIMIT " + arg(&args, int64(c.Max)) + " " + t.engine.skipLocked
-	rows, err := deliveryTable.query(ctx, t.session, statement+") RETURNING "+deliveryTable.list("x"), args...)
+	statement += " ORDER BY d.next_attempt_at, d.position LIMIT " + arg(&args, int64(c.Max)) + t.engine.skipLocked
+	statement += ") UPDATE deliveries AS x SET attempt = x.attempt + 1, leased_until = $1 WHERE x.position IN (SELECT position FROM due)"
+	rows, err := deliveryTable.query(ctx, t.session, statement+" RETURNING "+strings.Join(deliveryTable.columns, ", "), args...)
 	if err != nil {
 		return nil, fmt.Errorf("claim for %s: %w", c.ActorID, err)
 	}

@@ -33,6 +33,7 @@ var sqliteEngine = engine{
 	// One writer holds everything still.
 	lock:          func(context.Context, sqlc.DBTX, []string) error { return nil },
 	lockLedger:    func(context.Context, sqlc.DBTX) (string, error) { return "", nil },
+	identify:      func(context.Context, sqlc.DBTX) (string, error) { return "", nil },
 	isConflict:    func(error) bool { return false },
 	isUnavailable: isSQLiteUnwell,
 }

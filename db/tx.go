@@ -19,6 +19,9 @@ type tx struct {
 	ledger []entry
 	moved  sqlc.AddToAccountingParams
 	health map[string]*sqlc.Health // as read, to be written by flush
+	// proving writes the ledger's number again when there is no line for it, to
+	// show that the books can be written.
+	proving bool
 }
 
 func newTx(e *engine, s session) *tx {
