@@ -53,6 +53,7 @@ func fromEVE(line []byte, key string) ([]byte, error) {
 	default:
 		return nil, nil
 	}
+	line = withoutNUL(line)
 	var e eveEvent
 	if err := json.Unmarshal(line, &e); err != nil {
 		return nil, foreign("Suricata's EVE JSON", err)

@@ -27,6 +27,7 @@ var falcoSeverities = map[string]string{
 
 // fromFalco reads an event of Falco; every one raises.
 func fromFalco(line []byte, key string) ([]byte, error) {
+	line = withoutNUL(line)
 	var e falcoEvent
 	if err := json.Unmarshal(line, &e); err != nil {
 		return nil, foreign("Falco's JSON output", err)

@@ -45,6 +45,26 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSpace(out.Bytes()), nil
 }
 
+// withoutNUL replaces NUL characters in JSON, which the server does not take. In
+// the formats of others they come from traffic, and must not keep an alert away.
+func withoutNUL(line []byte) []byte {
+	const escaped, instead = `\u0000`, `\ufffd`
+	if !bytes.Contains(line, []byte(escaped)) {
+		return line
+	}
+	line = bytes.Clone(line)
+	for i := 0; i < len(line); i++ {
+		if line[i] != '\\' {
+			continue
+		}
+		if bytes.HasPrefix(line[i:], []byte(escaped)) {
+			copy(line[i:], instead)
+		}
+		i++ // over the character that is escaped
+	}
+	return line
+}
+
 // moment reads the first layout that fits. A time without a zone could be any,
 // so it is left out like one that cannot be read; the payload keeps it.
 func moment(text string) *time.Time {

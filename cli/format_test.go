@@ -149,6 +149,24 @@ func TestLongSummary(t *testing.T) {
 	}
 }
 
+// TestWithoutNUL: NUL characters of traffic are replaced, and nothing else is.
+func TestWithoutNUL(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"rule":"a\u0000b","output":"\u0000\u0000"}`: `{"rule":"a\ufffdb","output":"\ufffd\ufffd"}`,
+		`{"output":"C:\\u0000"}`:                      `{"output":"C:\\u0000"}`,
+		`{"output":"\\\u0000\u00001"}`:                `{"output":"\\\ufffd\ufffd1"}`,
+		`{"output":"\n\u0001"}`:                       `{"output":"\n\u0001"}`,
+	} {
+		if got := withoutNUL([]byte(line)); string(got) != want {
+			t.Errorf("%s became %s, want %s", line, got, want)
+		}
+	}
+	got, err := fromEVE([]byte(`{"event_type":"alert","alert":{"signature":"s"},"http":{"url":"/\u0000"}}`), "key")
+	if err != nil || bytes.Contains(got, []byte(`\u0000`)) {
+		t.Errorf("the alert still holds it: %s, %v", got, err)
+	}
+}
+
 func TestMoments(t *testing.T) {
 	for text, want := range map[string]string{
 		"2026-03-14T09:26:53.123456+0100":     "2026-03-14T08:26:53.123Z",
