@@ -15,6 +15,15 @@ func (t *tx) observe(ctx context.Context, s dispatch.Settlement) error {
 	if s.Health == "" {
 		return nil
 	}
+	actor, err := t.healthOf(ctx, s.ActorID)
+	if err != nil {
+		return fmt.Errorf("health of %s: %w", s.ActorID, err)
+	}
+	if s.PauseNotice != nil && actor.Status != text(dispatch.HealthPaused) {
+		if err := t.notify(ctx, *s.PauseNotice); err != nil {
+			return fmt.Errorf("notice: %w", err)
+		}
+	}
 	if err := t.observeOne(ctx, s.ActorID, s.Health, s); err != nil {
 		return fmt.Errorf("health of %s: %w", s.ActorID, err)
 	}

@@ -14,8 +14,8 @@ const (
 	drainLimit    = 10 * time.Second
 	idlePoll      = 30 * time.Second
 	pauseFallback = 5 * time.Minute
-	inFlight      = 32 // calls at once through one actor
-	claimTogether = inFlight / 2
+	inFlight      = 32          // calls at once through one actor
+	claimAgain    = time.Second // after a claim that failed
 )
 
 // Carry carries what was promised until ctx ends: one line of couriers for each
@@ -110,18 +110,20 @@ func (l *line) run(ctx, work context.Context) {
 	timer := time.NewTimer(idlePoll)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		claimed := l.claim(ctx)
+		claimed, inVain, err := l.claim(ctx)
 		for _, c := range claimed {
-			calls.Go(func() { l.carry(work, c) })
+			calls.Go(func() { l.carry(work, c, inVain) })
 		}
 		if len(claimed) > 0 {
 			continue
 		}
-		timer.Reset(l.nap(ctx))
+		timer.Reset(l.nap(ctx, err))
 		select {
 		case <-ctx.Done():
 		case <-rings:
-			l.readPause(ctx)
+			if !l.paused().IsZero() {
+				l.readPause(ctx)
+			}
 		case <-l.done:
 		case <-timer.C:
 			l.readPause(ctx)
@@ -130,28 +132,28 @@ func (l *line) run(ctx, work context.Context) {
 	}
 }
 
-// claim leases what is due and takes a free token for each. It waits for a
-// batch's worth of free tokens, so that a busy line claims in few transactions.
-func (l *line) claim(ctx context.Context) []Claimed {
-	if n := len(l.free); n < claimTogether {
-		return nil
+// claim leases what is due, for each free token one, and takes the tokens. Calls
+// that end while it runs free theirs for the next claim together. What is
+// claimed in vain is for its fallback.
+func (l *line) claim(ctx context.Context) (claimed []Claimed, inVain bool, err error) {
+	free := len(l.free)
+	if free == 0 {
+		return nil, false, nil
 	}
 	now := moment()
-	want := Claim{ActorID: l.id, Now: now, Until: now.Add(leaseLength), Max: claimTogether}
-	if held, configs := l.held(now); held {
-		if len(configs) == 0 {
-			return nil
-		}
-		want.APIConfigIDs = configs
+	want := Claim{ActorID: l.id, Now: now, Until: now.Add(leaseLength), Max: free}
+	inVain, want.APIConfigIDs = l.held(now)
+	if inVain && len(want.APIConfigIDs) == 0 {
+		return nil, true, nil
 	}
-	claimed, err := l.desk.store.Claim(ctx, want)
+	claimed, err = l.desk.store.Claim(ctx, want)
 	if err != nil && ctx.Err() == nil {
 		l.desk.log.Error("deliveries were not claimed", "actor", l.id, "error", err)
 	}
 	for range claimed {
 		<-l.free
 	}
-	return claimed
+	return claimed, inVain, err
 }
 
 // held tells whether the actor may not be called now. When it has been paused
@@ -178,8 +180,12 @@ func (l *line) held(now time.Time) (held bool, configs []string) {
 }
 
 // nap is how long nothing can be due: until the next delivery, the end of a
-// pause's patience, or the next poll.
-func (l *line) nap(ctx context.Context) time.Duration {
+// pause's patience, or the next poll. After a claim that failed it is the time
+// that the books are given to recover.
+func (l *line) nap(ctx context.Context, failed error) time.Duration {
+	if failed != nil {
+		return claimAgain
+	}
 	now := moment()
 	if held, _ := l.held(now); held {
 		if since := l.paused(); !since.IsZero() {
@@ -189,7 +195,7 @@ func (l *line) nap(ctx context.Context) time.Duration {
 		}
 		return idlePoll
 	}
-	if len(l.free) < claimTogether {
+	if len(l.free) == 0 {
 		return idlePoll // a call that ends wakes the line
 	}
 	next, err := l.desk.store.NextDue(ctx, l.id)
@@ -233,12 +239,12 @@ func (l *line) paused() time.Time {
 
 // readPause learns of a pause that a person ended, or another process began.
 func (l *line) readPause(ctx context.Context) {
+	l.mu.Lock() // no settlement is told between the reading and its end
+	defer l.mu.Unlock()
 	found, err := l.desk.store.Healths(ctx, []string{l.id})
 	if err != nil {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	h := found[l.id]
 	l.health, l.pausedSince = h.Status, time.Time{}
 	if h.Status == HealthPaused && h.Since != nil {

@@ -20,7 +20,7 @@ func TestDeliveredAtOnce(t *testing.T) {
 		if deref(d.ExternalRef) != "ref "+d.ID {
 			t.Errorf("external reference %q", deref(d.ExternalRef))
 		}
-		links, err := s.desk.LinksOf(t.Context(), []string{*raised.TicketID})
+		links, err := s.desk.LinksOf(s.t.Context(), []string{*raised.TicketID})
 		s.must(err)
 		if got := links[*raised.TicketID]; len(got) != 1 || got[0].ExternalID != "ref "+d.ID {
 			t.Errorf("links %+v, want one to the reference", got)
@@ -69,7 +69,7 @@ func TestRefusedTellsAPersonAndCanBeRetried(t *testing.T) {
 		if notices := s.notices(); len(notices) != 1 || !strings.Contains(notices[0].Message, errNo.Error()) {
 			t.Fatalf("notices %+v, want one with the reason", notices)
 		}
-		_, err := s.desk.RetryDeliveries(t.Context(), admin, dispatch.RetryDeliveriesInput{IDs: []string{id}})
+		_, err := s.desk.RetryDeliveries(s.t.Context(), admin, dispatch.RetryDeliveriesInput{IDs: []string{id}})
 		s.must(err)
 		s.after(time.Millisecond)
 		s.wantStatus(id, dispatch.Sent)
@@ -135,12 +135,12 @@ func TestWeekendOfBadCredentials(t *testing.T) {
 			t.Fatalf("notices %+v, want one about the pause", notices)
 		}
 		actor := dispatch.BuiltInActorID("post")
-		health, err := s.desk.Healths(t.Context(), []string{actor})
+		health, err := s.desk.Healths(s.t.Context(), []string{actor})
 		s.must(err)
 		if h := health[actor]; h.Status != dispatch.HealthPaused || h.WaitingDeliveries != 3 {
 			t.Errorf("health %+v, want PAUSED with 3 waiting", h)
 		}
-		result, err := s.desk.TestActor(t.Context(), admin, dispatch.TestActorInput{ID: &actor})
+		result, err := s.desk.TestActor(s.t.Context(), admin, dispatch.TestActorInput{ID: &actor})
 		if err != nil || !result.OK {
 			t.Fatalf("test %+v, %v", result, err)
 		}
@@ -154,7 +154,7 @@ func TestWeekendOfBadCredentials(t *testing.T) {
 
 func TestPausedForLongUsesTheFallback(t *testing.T) {
 	onStage(t, func(s *stage) {
-		s.post.then(dispatch.Misconfigured(errNo))
+		s.post.then(dispatch.Misconfigured(errNo), dispatch.Misconfigured(errNo))
 		second := s.config("talk", dispatch.CreateAPIConfigInput{})
 		name := "alone"
 		alone := s.config("post", dispatch.CreateAPIConfigInput{Name: &name})
@@ -163,6 +163,9 @@ func TestPausedForLongUsesTheFallback(t *testing.T) {
 		s.after(4 * time.Minute)
 		if calls := s.talk.seen(); len(calls) != 0 {
 			t.Fatal("the fallback was used before the pause was long")
+		}
+		if notices := s.notices(); len(notices) != 1 || !strings.Contains(notices[0].Title, "paused") {
+			t.Errorf("notifications %+v, want one about the pause, though two calls failed at once", notices)
 		}
 		s.after(2 * time.Minute)
 		if calls := s.talk.seen(); len(calls) != 1 {
@@ -235,7 +238,7 @@ func TestCloseCancelsWhatWaits(t *testing.T) {
 		s.after(time.Millisecond)
 		waits := s.raise("waits", "eve")
 		for _, r := range []dispatch.Raised{tried, waits} {
-			_, err := s.desk.CloseTickets(t.Context(), admin, dispatch.TicketsInput{Tickets: []dispatch.TicketRef{{ID: *r.TicketID}}})
+			_, err := s.desk.CloseTickets(s.t.Context(), admin, dispatch.TicketsInput{Tickets: []dispatch.TicketRef{{ID: *r.TicketID}}})
 			s.must(err)
 		}
 		s.wantStatus(tried.DeliveryIDs[0], dispatch.Pending)
@@ -285,7 +288,7 @@ func TestLostProcess(t *testing.T) {
 		ids := s.raise("Sign-in", "bob").DeliveryIDs
 		now := time.Now().UTC()
 		for _, kind := range []string{"post", "talk"} {
-			claimed, err := s.store.Claim(t.Context(), dispatch.Claim{ActorID: dispatch.BuiltInActorID(kind), Now: now, Until: now.Add(time.Minute), Max: 10})
+			claimed, err := s.store.Claim(s.t.Context(), dispatch.Claim{ActorID: dispatch.BuiltInActorID(kind), Now: now, Until: now.Add(time.Minute), Max: 10})
 			if err != nil || len(claimed) != 1 {
 				t.Fatalf("claimed %d, %v", len(claimed), err)
 			}
@@ -324,13 +327,13 @@ func TestDrain(t *testing.T) {
 func TestDeletedActorsDeliveriesFail(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.post.then(dispatch.Misconfigured(errNo))
-		actor, err := s.desk.CreateActor(t.Context(), admin, dispatch.CreateActorInput{Type: "post", Name: "Second"})
+		actor, err := s.desk.CreateActor(s.t.Context(), admin, dispatch.CreateActorInput{Type: "post", Name: "Second"})
 		s.must(err)
 		s.action(nil, s.config("post", dispatch.CreateAPIConfigInput{ActorID: &actor.ID}))
 		id := s.raise("Sign-in", "bob").DeliveryIDs[0]
 		s.after(time.Millisecond)
 		force := true
-		_, err = s.desk.DeleteActor(t.Context(), admin, dispatch.DeleteInput{ID: actor.ID, Force: &force})
+		_, err = s.desk.DeleteActor(s.t.Context(), admin, dispatch.DeleteInput{ID: actor.ID, Force: &force})
 		s.must(err)
 		s.after(time.Minute)
 		if d := s.wantStatus(id, dispatch.Failed); !strings.Contains(deref(d.Reason), "deleted") {
@@ -348,7 +351,7 @@ func TestSentAsPromised(t *testing.T) {
 		s.action(nil, config)
 		s.rest()
 		s.raise("Sign-in", "bob")
-		_, err := s.desk.UpdateAPIConfig(t.Context(), admin, dispatch.UpdateAPIConfigInput{ID: config.ID, Settings: dispatch.Given(dispatch.JSON(`{"text": "new words"}`))})
+		_, err := s.desk.UpdateAPIConfig(s.t.Context(), admin, dispatch.UpdateAPIConfigInput{ID: config.ID, Settings: dispatch.Given(dispatch.JSON(`{"text": "new words"}`))})
 		s.must(err)
 		s.work()
 		s.after(time.Minute)

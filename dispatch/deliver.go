@@ -8,8 +8,9 @@ import (
 	"runtime/debug"
 )
 
-// carry carries one claimed delivery: call, settle, ring.
-func (l *line) carry(ctx context.Context, c Claimed) {
+// carry carries one claimed delivery: call, settle, ring. In vain it only hands
+// it over to its fallback, since the actor has been paused for long.
+func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
 	defer func() {
 		l.free <- struct{}{}
 		select {
@@ -21,8 +22,12 @@ func (l *line) carry(ctx context.Context, c Claimed) {
 	if !ok {
 		kind = Kind{Name: c.Delivery.ActorKind}
 	}
-	e := ended{claimed: c, started: moment(), chance: rand.Float64(), paused: !l.paused().IsZero(), policy: Resend} //nolint:gosec // jitter needs no secrecy
-	l.call(ctx, kind, &e)
+	e := ended{claimed: c, started: moment(), chance: rand.Float64(), policy: Resend} //nolint:gosec // jitter needs no secrecy
+	if inVain {
+		e.outcome = Refused(errors.New("the actor has been paused for long"))
+	} else {
+		l.call(ctx, kind, &e)
+	}
 	e.now = moment()
 	s := settle(l.desk.snapshot.Load(), kind, e)
 	err := l.desk.store.Settle(context.WithoutCancel(ctx), []Settlement{s})[0]
@@ -42,10 +47,6 @@ func (l *line) call(ctx context.Context, kind Kind, e *ended) {
 	parcel, err := l.pack(ctx, kind, e)
 	if err != nil {
 		e.outcome = Refused(err)
-		return
-	}
-	if e.paused {
-		e.outcome = Refused(errors.New("the actor has been paused for long"))
 		return
 	}
 	if doubter, ok := parcel.Settings.(Doubter); ok && doubter.OnUncertain() != "" {
@@ -169,12 +170,12 @@ func (l *line) told(s Settlement, err error) {
 		desk.bell.Ring(ringActor(s.Fallback.ActorID))
 	}
 	l.mu.Lock()
+	if s.Health == HealthPaused && l.pausedSince.IsZero() {
+		l.pausedSince = s.At
+	}
 	changed := s.Health != "" && s.Health != l.health
 	if changed {
 		l.health = s.Health
-	}
-	if s.Health == HealthPaused && l.pausedSince.IsZero() {
-		l.pausedSince = s.At
 	}
 	l.mu.Unlock()
 	if changed {

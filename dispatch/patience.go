@@ -55,8 +55,11 @@ type Settlement struct {
 	Link *TicketLink
 	// Fallback is the delivery promised instead of one that failed.
 	Fallback *Delivery
-	// Notices go on the notifications page with the settlement.
-	Notices []Notification
+	// Notices go on the notifications page with the settlement; PauseNotice does
+	// if the actor was not paused before, so that of many calls that fail at once
+	// one tells a person.
+	Notices     []Notification
+	PauseNotice *Notification
 	// Health tells how the attempt speaks of its actor and its API config.
 	ActorID, APIConfigID string
 	Health               HealthStatus // HEALTHY, FAILING or PAUSED; "" says nothing

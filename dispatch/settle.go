@@ -12,7 +12,6 @@ type ended struct {
 	policy   UncertainPolicy // of the API config
 	asked    bool            // the outcome is the answer of a Resolver
 	rendered JSON
-	paused   bool // the actor was known to be paused
 	started  time.Time
 	now      time.Time
 	chance   float64 // of the jitter, 0 to 1
@@ -124,10 +123,9 @@ func (s *Settlement) misconfigured(e ended) {
 	d := e.claimed.Delivery
 	s.Move, s.Status, s.Health = MoveMisconfigured, d.Status, HealthPaused
 	s.again(e.now)
-	if !e.paused {
-		s.notice(e, Critical, "paused", "Actor "+d.ActorName+" is paused",
-			"Its deliveries wait until it is mended: update it, or test it. "+value(s.Reason))
-	}
+	n := notice(e, Critical, "paused", "Actor "+d.ActorName+" is paused",
+		"Its deliveries wait until it is mended: update it, or test it. "+value(s.Reason))
+	s.PauseNotice = &n
 }
 
 // uncertain settles a lost answer: it is sent again where a repeat is harmless,
@@ -166,7 +164,7 @@ func (s *Settlement) giveUp(cfg *Configuration, e ended, reason string) {
 	}
 	reason = Cut(reason, maxErrorKept)
 	s.Reason = &reason
-	s.notice(e, High, "failed", "Delivery through "+d.APIConfigName+" failed", reason)
+	s.Notices = append(s.Notices, notice(e, High, "failed", "Delivery through "+d.APIConfigName+" failed", reason))
 }
 
 func (s *Settlement) fallBack(cfg *Configuration, e ended, id string) {
@@ -178,10 +176,10 @@ func (s *Settlement) fallBack(cfg *Configuration, e ended, id string) {
 	s.Fallback = &next
 }
 
-func (s *Settlement) notice(e ended, severity Severity, sub, title, message string) {
+func notice(e ended, severity Severity, sub, title, message string) Notification {
 	d := e.claimed.Delivery
-	s.Notices = append(s.Notices, Notification{
+	return Notification{
 		ID: NewID(PrefixNotification), Title: title, Message: message, Severity: severity, Category: "Delivery",
 		SubCategory: &sub, Source: d.ActorName, AlertID: &d.AlertID, TicketID: d.TicketID, CreatedAt: e.now,
-	})
+	}
 }

@@ -30,7 +30,7 @@ func TestSettle(t *testing.T) {
 		"deferred, asked to wait":          {Pending, Deferred(no).After(90 * time.Second), true, false, Resend, 0, Pending, MoveDeferred, HealthFailing, 90 * time.Second, 0},
 		"deferred for a day":               {Pending, Deferred(no), true, false, Resend, day, Failed, MoveGivenUp, HealthFailing, 0, 1},
 		"refused":                          {Pending, Refused(no), true, false, Resend, 0, Failed, MoveRefused, HealthFailing, 0, 1},
-		"misconfigured":                    {Pending, Misconfigured(no), true, false, Resend, 0, Pending, MoveMisconfigured, HealthPaused, 0, 1},
+		"misconfigured":                    {Pending, Misconfigured(no), true, false, Resend, 0, Pending, MoveMisconfigured, HealthPaused, 0, 0},
 		"uncertain, a repeat is harmless":  {Pending, Unsure(lost), true, false, Resend, 0, Pending, MoveUncertain, HealthFailing, 4 * time.Second, 0},
 		"uncertain":                        {Pending, Unsure(lost), false, false, Resend, 0, Uncertain, MoveUncertain, HealthFailing, 4 * time.Second, 0},
 		"asked: it arrived":                {Uncertain, Delivered(Ref{}), false, true, Resend, 0, Sent, MoveDelivered, HealthHealthy, 0, 0},
@@ -39,7 +39,7 @@ func TestSettle(t *testing.T) {
 		"nobody to ask, resend":            {Uncertain, Unsure(lost), false, false, Resend, 0, Pending, MoveResend, HealthFailing, 0, 0},
 		"nobody to ask, park":              {Uncertain, Unsure(lost), false, false, Park, 0, Failed, MovePark, HealthFailing, 0, 1},
 		"uncertain for a day, repeatable":  {Pending, Unsure(lost), true, false, Resend, day, Failed, MoveRefused, HealthFailing, 0, 1},
-		"misconfigured while it is unsure": {Uncertain, Misconfigured(no), false, true, Resend, 0, Uncertain, MoveMisconfigured, HealthPaused, 0, 1},
+		"misconfigured while it is unsure": {Uncertain, Misconfigured(no), false, true, Resend, 0, Uncertain, MoveMisconfigured, HealthPaused, 0, 0},
 	}
 	cfg := NewConfiguration(1, Nouns{})
 	for name, tt := range tests {
@@ -49,7 +49,7 @@ func TestSettle(t *testing.T) {
 			s := settle(cfg, Kind{Idempotent: tt.idempotent}, ended{
 				claimed: Claimed{Delivery: d}, outcome: tt.outcome, asked: tt.asked, policy: tt.policy, started: noon, now: noon,
 			})
-			if s.Status != tt.want || s.Move != tt.move || s.Health != tt.health || len(s.Notices) != tt.notices {
+			if s.Status != tt.want || s.Move != tt.move || s.Health != tt.health || len(s.Notices) != tt.notices || (s.PauseNotice != nil) != (tt.health == HealthPaused) {
 				t.Fatalf("got %s by %q, health %q, %d notices; want %s by %q, %q, %d", s.Status, s.Move, s.Health, len(s.Notices), tt.want, tt.move, tt.health, tt.notices)
 			}
 			if !among(DeliveryMoves[tt.from][tt.move], s.Status) {

@@ -16,7 +16,7 @@ import (
 func TestWatchMissesNothing(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.action(nil, s.config("post", dispatch.CreateAPIConfigInput{}))
-		begin, err := s.desk.LedgerHead(t.Context())
+		begin, err := s.desk.LedgerHead(s.t.Context())
 		s.must(err)
 		const tickets = 300
 		early := s.follow(dispatch.LedgerCursor(begin), tickets, 0)
@@ -73,13 +73,13 @@ func (s *stage) follow(after string, n int, pause time.Duration) <-chan []int64 
 
 func TestWatchRefusesStrangeCursors(t *testing.T) {
 	onStage(t, func(s *stage) {
-		head, err := s.desk.LedgerHead(t.Context())
+		head, err := s.desk.LedgerHead(s.t.Context())
 		s.must(err)
 		for cursor, want := range map[string]error{
 			"no cursor": dispatch.ErrCursor, dispatch.Cursor("alerts", "x"): dispatch.ErrCursor,
 			dispatch.LedgerCursor(head + 1): dispatch.ErrCursorExpired,
 		} {
-			if _, err := s.desk.WatchTickets(t.Context(), cursor, nil, nil); !errors.Is(err, want) {
+			if _, err := s.desk.WatchTickets(s.t.Context(), cursor, nil, nil); !errors.Is(err, want) {
 				t.Errorf("cursor %q: %v, want %v", cursor, err, want)
 			}
 		}
@@ -91,7 +91,7 @@ func TestWatchRefusesStrangeCursors(t *testing.T) {
 func TestWatchEnds(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.action(nil, s.config("post", dispatch.CreateAPIConfigInput{}))
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(s.t.Context())
 		w, err := s.desk.WatchTickets(ctx, "", &dispatch.TicketFilter{Statuses: []dispatch.TicketStatus{dispatch.TicketOpen}},
 			[]dispatch.TicketEventKind{dispatch.EventOpened, dispatch.EventStatusChanged})
 		s.must(err)
@@ -99,7 +99,7 @@ func TestWatchEnds(t *testing.T) {
 		if e := <-w.C; e.Kind != dispatch.EventOpened || !e.MatchesNow {
 			t.Errorf("first %s, matches now %v", e.Kind, e.MatchesNow)
 		}
-		_, err = s.desk.AcknowledgeTickets(t.Context(), admin, dispatch.TicketsInput{Tickets: []dispatch.TicketRef{{ID: *raised.TicketID}}})
+		_, err = s.desk.AcknowledgeTickets(s.t.Context(), admin, dispatch.TicketsInput{Tickets: []dispatch.TicketRef{{ID: *raised.TicketID}}})
 		s.must(err)
 		if e := <-w.C; e.Status != dispatch.TicketAcknowledged || e.MatchesNow {
 			t.Errorf("then %s, matches now %v; the ticket has left the filter", e.Status, e.MatchesNow)
@@ -116,7 +116,7 @@ func TestWatchHealth(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.post.then(dispatch.Misconfigured(errNo))
 		s.action(nil, s.config("post", dispatch.CreateAPIConfigInput{}))
-		w, err := s.desk.WatchHealth(t.Context(), nil)
+		w, err := s.desk.WatchHealth(s.t.Context(), nil)
 		s.must(err)
 		s.raise("Sign-in", "bob")
 		if id := <-w.C; id != dispatch.BuiltInActorID("post") {

@@ -47,7 +47,7 @@ type attempts struct {
 				Outcome, Error, Response string
 				HTTPStatus               int `json:"httpStatus"`
 				DurationMs               float64
-				Request                  struct{ Method, Body string }
+				Request                  struct{ Method string }
 			}
 		}
 	}
