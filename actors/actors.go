@@ -19,6 +19,7 @@
 package actors
 
 import (
+	"tocsin/actors/email"
 	"tocsin/actors/notification"
 	"tocsin/actors/pagerduty"
 	"tocsin/actors/slack"
@@ -30,6 +31,7 @@ import (
 func All() []dispatch.Kind {
 	return []dispatch.Kind{
 		notification.Kind(),
+		email.Kind(),
 		slack.Kind(),
 		pagerduty.Kind(),
 		webhook.Kind(),
