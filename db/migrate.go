@@ -34,6 +34,9 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 	if current > known {
 		return fmt.Errorf("the schema has version %d, but this program knows only up to %d; run the newer program that changed it, or restore a backup from before", current, known)
 	}
+	if current == known {
+		return nil
+	}
 	if _, err := p.Up(ctx); err != nil {
 		var partial *goose.PartialError
 		if errors.As(err, &partial) {
