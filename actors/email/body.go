@@ -46,6 +46,8 @@ func compose(s *ConfigSettings, p dispatch.Parcel) body {
 	if p.Test {
 		b.subject = "[Test] " + b.subject
 	}
+	// What looks like an encoded word would be decoded by whoever reads it.
+	b.subject = strings.ReplaceAll(b.subject, "=?", "= ?")
 	return body{
 		subject: clip.Characters(b.subject, maxSubject),
 		text:    clip.Characters(b.text, maxBody),

@@ -46,7 +46,7 @@ func (l *letter) add(field string, list []string) []*mail.Address {
 	var out []*mail.Address
 	for i, text := range list {
 		found, err := address(fmt.Sprintf("settings.%s.%d", field, i), text)
-		r := &recipient{address: text, copy: field != "to"}
+		r := &recipient{address: oneLine(dispatch.Cut(text, maxAnswerShown)), copy: field != "to"}
 		if err != nil {
 			r.verdict = verdict{kind: dispatch.OutcomeRefused, text: err.Error()}
 			l.recipients = append(l.recipients, r)
