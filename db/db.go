@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,7 +68,7 @@ func Open(ctx context.Context, url string, o Options) (dispatch.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.keyring, b.log = o.Keyring, o.Logger
+	b.keyring, b.log, b.release = o.Keyring, o.Logger, sync.OnceValue(b.release)
 	if err := b.found(ctx, o); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
@@ -83,7 +84,7 @@ type books struct {
 	keyring  *Keyring
 	log      *slog.Logger
 	instance string
-	release  func() error // closes all that was opened
+	release  func() error // closes all that was opened, once
 }
 
 var _ dispatch.Store = (*books)(nil)
