@@ -120,7 +120,7 @@ func TestMutations(t *testing.T) {
 // books are asked once for each sort of thing, not once for each alert.
 func TestFewQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where the window of a batch is exact
-		s := newUnheardStage(t)
+		s := newBubbleStage(t)
 		s.furnish()
 		for range 5 {
 			s.ask(dispatch.ScopeRaise, `mutation { raiseAlert(input: {behaviorModel: "m", summary: "s"}) { alertId } }`, nil)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -40,6 +42,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveSocket(w, r)
 		return
 	}
+	defer s.hurry(w)()
 	media := accepted(r)
 	caller, bad := s.caller(r)
 	if bad != nil {
@@ -50,6 +53,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer stop()
 	defer s.vigil.watch(bearerOf(r), cancel)()
 	s.serve(ctx, w, r, media)
+}
+
+// lastWord is how long a caller has to read his answer when the server ends.
+const lastWord = time.Second
+
+// hurry bounds the time in which a request must have come, and ends that time
+// when the server does: a body that never comes holds nothing up. readRequest
+// lifts the bound.
+func (s *Server) hurry(w http.ResponseWriter) (stop func()) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Now().Add(requestTime)) // where it is not supported, the server's own holds
+	unhook := context.AfterFunc(s.hard, func() {
+		_ = c.SetReadDeadline(time.Now())
+		_ = c.SetWriteDeadline(time.Now().Add(lastWord))
+	})
+	return func() { unhook() }
 }
 
 // caller tells who asks, before anything that he sent is read.
@@ -91,14 +110,17 @@ func (s *Server) serve(ctx context.Context, w http.ResponseWriter, r *http.Reque
 
 // allowed says why an operation may not run by this method, with this size, or
 // with this media type. What cannot be executed at all is 400 to who knows
-// GraphQL's own media type, and 200 to who takes any JSON.
+// GraphQL's own media type, 200 to who takes any JSON, and an event to who takes
+// those.
 func (op *operation) allowed(r *http.Request, media string, size int) *refusal {
 	switch {
 	case size > maxBody && !op.raisesOnly():
 		bad := tooLarge(maxBody)
 		op.refuse(bad.errs[0])
 		return bad
-	case op.refused != nil && media != mediaGraphQL:
+	case op.refused != nil && media == mediaEvents:
+		return nil
+	case op.refused != nil && media == mediaJSON:
 		return &refusal{http.StatusOK, op.refused}
 	case op.refused != nil:
 		return &refusal{http.StatusBadRequest, op.refused}
@@ -124,6 +146,9 @@ func readRequest(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, in
 	size := 0
 	switch r.Method {
 	case http.MethodGet:
+		if r.ContentLength != 0 {
+			return nil, 0, refuseRequest(http.StatusBadRequest, gen.ErrorCodeBadRequest, "a GET has no body; send the query in the address, or by POST")
+		}
 		object, err = readURL(r)
 	case http.MethodPost:
 		if !isJSON(r) {
@@ -141,6 +166,7 @@ func readRequest(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, in
 	if err != nil {
 		return nil, 0, refuseRequest(http.StatusBadRequest, gen.ErrorCodeBadRequest, "the request %s", err)
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // all has come; a stream may last
 	params, err := paramsOf(object)
 	if err != nil {
 		return nil, 0, refuseRequest(http.StatusBadRequest, gen.ErrorCodeBadRequest, "%s", err)
@@ -152,6 +178,9 @@ func unread(err error) *refusal {
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {
 		return tooLarge(maxRaiseBody)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return refuseRequest(http.StatusRequestTimeout, gen.ErrorCodeTimeout, "the body did not come within %s; send it again", requestTime)
 	}
 	return refuseRequest(http.StatusBadRequest, gen.ErrorCodeBadRequest, "the body ended too early; send it again")
 }
@@ -183,7 +212,7 @@ func answer(w http.ResponseWriter, media string, bad *refusal) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="tocsin"`)
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", "GET, POST")
-	case http.StatusRequestEntityTooLarge:
+	case http.StatusRequestEntityTooLarge, http.StatusRequestTimeout:
 		w.Header().Set("Connection", "close")
 	}
 	write(w, media, bad.status, errorsOnly(bad.errs...))
@@ -194,5 +223,8 @@ func write(w http.ResponseWriter, media string, status int, body []byte) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
+	c := http.NewResponseController(w)
+	late := time.AfterFunc(requestTime, func() { _ = c.SetWriteDeadline(time.Now()) }) // a caller that does not read holds nothing up
+	defer late.Stop()
 	_, _ = w.Write(body) // a caller that is gone needs no answer
 }

@@ -2,12 +2,15 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
 
 // batchWindow is how long the first who asks waits for others to join.
 const batchWindow = 300 * time.Microsecond
+
+var errNoAnswer = errors.New("the question to the books got no answer")
 
 // maxBatch bounds the ids of one question to the books.
 const maxBatch = 500
@@ -72,5 +75,6 @@ func (l *loader[T]) run(ctx context.Context, b *batch[T]) {
 		l.open = nil
 	}
 	l.mu.Unlock()
+	b.err = errNoAnswer // what the others hear when fetch panics
 	b.found, b.err = l.fetch(ctx, b.ids)
 }

@@ -23,10 +23,10 @@ type events struct {
 	broken bool
 }
 
-// serveEvents answers any operation as graphql-sse has it, one a connection.
+// serveEvents answers any operation as graphql-sse has it, one a connection:
+// also why it cannot be executed is an event, since EventSource shows nothing
+// else to its page.
 func (op *operation) serveEvents(ctx context.Context, w http.ResponseWriter, r *http.Request) {
-	ctx, cancel, stop := until(ctx, op.s.soft)
-	defer stop()
 	e := &events{w: w, c: http.NewResponseController(w)}
 	defer func() { _ = e.c.SetWriteDeadline(time.Time{}) }() // the connection may serve another request
 	w.Header().Set("Content-Type", mediaEvents+"; charset=utf-8")
@@ -35,17 +35,24 @@ func (op *operation) serveEvents(ctx context.Context, w http.ResponseWriter, r *
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
 	e.write(": open\n\n")
-	if !op.is(ast.Subscription) {
+	switch {
+	case op.refused != nil:
+		e.next("", errorsOnly(op.refused...))
+	case op.is(ast.Subscription):
+		if failed := op.stream(ctx, e, r.Header.Get("Last-Event-ID")); failed != nil {
+			e.next("", errorsOnly(limited(gqlerror.List{failed})...))
+		}
+	default:
 		e.next("", op.run(ctx))
-	} else if failed := op.stream(ctx, cancel, e, r.Header.Get("Last-Event-ID")); failed != nil {
-		e.next("", errorsOnly(limited(gqlerror.List{failed})...))
 	}
 	e.write("event: complete\ndata:\n\n")
 }
 
 // stream shows the answers of a subscription, and a comment where there is none
 // for a while.
-func (op *operation) stream(ctx context.Context, cancel context.CancelCauseFunc, e *events, resume string) *gqlerror.Error {
+func (op *operation) stream(ctx context.Context, e *events, resume string) *gqlerror.Error {
+	ctx, cancel, stop := until(ctx, op.s.soft)
+	defer stop()
 	st := &stream{resume: resume, places: make(chan string, 4)}
 	answers := make(chan []byte)
 	result := make(chan *gqlerror.Error, 1)

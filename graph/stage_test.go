@@ -21,12 +21,13 @@ import (
 
 // stage is a front door over a real desk on a real SQLite file.
 type stage struct {
-	t      *testing.T
-	desk   *dispatch.Desk
-	server *Server
-	url    string
-	log    *lockedBuffer
-	tokens map[dispatch.Scope]string
+	t         *testing.T
+	desk      *dispatch.Desk
+	server    *Server
+	url       string
+	transport http.RoundTripper
+	log       *lockedBuffer
+	tokens    map[dispatch.Scope]string
 
 	mu   sync.Mutex
 	seen []Operation
@@ -84,20 +85,21 @@ func kinds() []dispatch.Kind {
 // test ends.
 func newStage(t *testing.T, change ...func(*Options)) *stage {
 	t.Helper()
-	s := newUnheardStage(t, change...)
+	s := openStage(t, change...)
 	house := httptest.NewServer(s.server)
-	s.url = house.URL
+	transport := &http.Transport{}
+	s.url, s.transport = house.URL, transport
 	t.Cleanup(func() {
 		s.drain()
+		transport.CloseIdleConnections()
+		house.CloseClientConnections()
 		house.Close()
-		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	})
 	return s
 }
 
-// newUnheardStage opens a front door that is on no socket: requests are handed
-// to it in this process, so that a bubble of synctest can hold it.
-func newUnheardStage(t *testing.T, change ...func(*Options)) *stage {
+// openStage opens a front door that nothing leads to yet.
+func openStage(t *testing.T, change ...func(*Options)) *stage {
 	t.Helper()
 	s := &stage{t: t, log: &lockedBuffer{}, tokens: map[dispatch.Scope]string{}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
@@ -163,6 +165,19 @@ func (s *stage) token(scope dispatch.Scope, expires *time.Time) string {
 	return text
 }
 
+// newToken makes a token as users do, and gives its text and its id.
+func (s *stage) newToken(scope dispatch.Scope) (text, id string) {
+	s.t.Helper()
+	a := s.ask(dispatch.ScopeAdmin, `mutation($s: [Scope!]!) { createApiToken(input: {name: "another", scopes: $s}) { token apiToken { id } } }`, map[string]any{"s": []dispatch.Scope{scope}})
+	return s.text(a, "createApiToken", "token"), s.text(a, "createApiToken", "apiToken", "id")
+}
+
+func (s *stage) revoke(id string) {
+	s.t.Helper()
+	a := s.ask(dispatch.ScopeAdmin, `mutation($id: ID!) { revokeApiToken(input: {id: $id}) { apiToken { revokedAt } } }`, map[string]any{"id": id})
+	contains(s.t, a, `"revokedAt":"20`)
+}
+
 // request makes a request with the headers given as "Name: value".
 func (s *stage) request(method, target, body string, headers ...string) *http.Request {
 	s.t.Helper()
@@ -177,12 +192,7 @@ func (s *stage) request(method, target, body string, headers ...string) *http.Re
 
 func (s *stage) do(r *http.Request) (*http.Response, string) {
 	s.t.Helper()
-	if s.url == "" {
-		w := httptest.NewRecorder()
-		s.server.ServeHTTP(w, r)
-		return w.Result(), w.Body.String()
-	}
-	response, err := http.DefaultTransport.RoundTrip(r)
+	response, err := s.transport.RoundTrip(r)
 	s.must(err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
