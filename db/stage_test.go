@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"tocsin/db/internal/sqlc"
 	"tocsin/dispatch"
 )
 
@@ -252,3 +254,15 @@ func (s *stage) change(statement string, args ...any) {
 }
 
 func (s *stage) isSQLite() bool { return s.books.engine == &sqliteEngine }
+
+// move moves tickets, which must succeed.
+func (s *stage) move(to dispatch.TicketStatus, ids ...string) []dispatch.Ticket {
+	s.t.Helper()
+	tickets, errs, err := s.books.MoveTickets(s.ctx, dispatch.TicketMove{Tickets: refs(ids...), To: to, By: alice, At: s.now})
+	s.must(errors.Join(append(errs, err)...))
+	return tickets
+}
+
+func insertTicket(row sqlc.Ticket) func(context.Context, *tx) error {
+	return func(ctx context.Context, t *tx) error { return ticketTable.insert(ctx, t.session, []sqlc.Ticket{row}) }
+}
