@@ -52,7 +52,8 @@ type Desk struct {
 	tokens     tokenCache
 	tails      tails
 
-	changing sync.Mutex // one change of the configuration at a time
+	changing sync.Mutex   // one change of the configuration at a time
+	still    sync.RWMutex // held for reading by who needs the configuration to stay as it is
 	snapshot atomic.Pointer[Configuration]
 }
 
@@ -118,9 +119,22 @@ func (d *Desk) reload(ctx context.Context) (*Configuration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	d.snapshot.Store(cfg)
-	d.bell.Ring(ringConfiguration)
-	return cfg, nil
+	return d.adopt(cfg), nil
+}
+
+// adopt makes a configuration the present one, unless a newer one is known; it
+// returns the present one.
+func (d *Desk) adopt(cfg *Configuration) *Configuration {
+	for {
+		known := d.snapshot.Load()
+		if known != nil && known.Version >= cfg.Version {
+			return known
+		}
+		if d.snapshot.CompareAndSwap(known, cfg) {
+			d.bell.Ring(ringConfiguration)
+			return cfg
+		}
+	}
 }
 
 func (d *Desk) notify(ctx context.Context, n Notification) error {
@@ -153,10 +167,12 @@ func (d *Desk) change(ctx context.Context, by Origin, r *Repeat, work func(cfg *
 		if err != nil {
 			return "", err
 		}
+		if len(c.Events) == 0 && r == nil {
+			return "", nil // another one was quicker to say the same
+		}
 		c.Base, c.At, c.By, c.Repeat = cfg.Version, now, by, r
-		first, err := d.store.Configure(ctx, c)
+		first, err := d.write(ctx, cfg, c)
 		if err == nil {
-			d.apply(cfg, c)
 			return first, nil
 		}
 		if !errors.Is(err, ErrStale) {
@@ -169,10 +185,23 @@ func (d *Desk) change(ctx context.Context, by Origin, r *Repeat, work func(cfg *
 	return "", ErrStale
 }
 
-// apply makes the next snapshot of a change that has been written.
+// write writes a change and makes the next snapshot of it.
+func (d *Desk) write(ctx context.Context, cfg *Configuration, c ConfigurationChange) (firstID string, err error) {
+	d.still.Lock()
+	defer d.still.Unlock()
+	firstID, err = d.store.Configure(ctx, c)
+	switch {
+	case err != nil:
+	case firstID == c.ID:
+		d.apply(cfg, c)
+	default: // another process has answered this key
+		_, err = d.reload(ctx)
+	}
+	return firstID, err
+}
+
 func (d *Desk) apply(cfg *Configuration, c ConfigurationChange) {
-	d.snapshot.Store(cfg.with(c))
-	d.bell.Ring(ringConfiguration)
+	d.adopt(cfg.with(c))
 	d.ringLedger()
 	if len(c.Resume) > 0 {
 		d.bell.Ring(ringHealth)

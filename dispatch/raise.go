@@ -12,8 +12,11 @@ import (
 const maxAlerts = 500
 
 // maxPlans bounds how often a raise is planned again because the configuration
-// moved while it was.
-const maxPlans = 5
+// moved meanwhile; after quickPlans the raise makes this process's changes wait.
+const (
+	maxPlans   = 5
+	quickPlans = 2
+)
 
 // Raise takes one alert in: check, plan, store, ring. What it returns without
 // an error survives a crash. A *Refusal says what the caller can correct.
@@ -47,7 +50,7 @@ func (d *Desk) RaiseAll(ctx context.Context, c Caller, in []RaiseAlertInput) ([]
 		if try == maxPlans {
 			return nil, ErrStale
 		}
-		stale, err := d.raiseOnce(ctx, c, in, open, out)
+		stale, err := d.raiseOnce(ctx, c, in, open, out, try >= quickPlans)
 		if err != nil {
 			return nil, err
 		}
@@ -58,13 +61,16 @@ func (d *Desk) RaiseAll(ctx context.Context, c Caller, in []RaiseAlertInput) ([]
 
 // raiseOnce plans and stores those members, and returns those whose
 // configuration moved meanwhile.
-func (d *Desk) raiseOnce(ctx context.Context, c Caller, in []RaiseAlertInput, open []int, out []Raised) (stale []int, err error) {
+func (d *Desk) raiseOnce(ctx context.Context, c Caller, in []RaiseAlertInput, open []int, out []Raised, still bool) (stale []int, err error) {
 	now := moment()
-	cfg, err := d.knowModels(ctx, c, in, open, out)
-	if err != nil {
+	if err := d.knowModels(ctx, c, in, open, out); err != nil {
 		return nil, err
 	}
-	members, places, err := d.members(ctx, c, cfg, in, open, out, now)
+	if still {
+		d.still.RLock()
+		defer d.still.RUnlock()
+	}
+	members, places, err := d.members(ctx, c, in, open, out, now)
 	if err != nil || len(members) == 0 {
 		return nil, err
 	}
@@ -86,14 +92,19 @@ func (d *Desk) raiseOnce(ctx context.Context, c Caller, in []RaiseAlertInput, op
 
 // members plans each alert over one snapshot of the configuration and of the
 // open tickets.
-func (d *Desk) members(ctx context.Context, c Caller, cfg *Configuration, in []RaiseAlertInput, open []int, out []Raised, now time.Time) ([]Raising, []int, error) {
+func (d *Desk) members(ctx context.Context, c Caller, in []RaiseAlertInput, open []int, out []Raised, now time.Time) ([]Raising, []int, error) {
+	cfg := d.snapshot.Load()
 	var members []Raising
 	var places []int
 	var keys []string
 	for _, i := range open {
+		if out[i].Err != nil {
+			continue // refused by knowModels
+		}
 		model, ok := cfg.Model(in[i].BehaviorModel)
 		if !ok {
-			continue // refused by knowModels
+			out[i].Err = ErrStale // deleted at this moment
+			continue
 		}
 		r, err := repeat(c, "raiseAlert", in[i].IdempotencyKey, in[i], now)
 		if err != nil {
@@ -127,7 +138,7 @@ func (d *Desk) planMember(ctx context.Context, cfg *Configuration, m *Raising, t
 }
 
 // knowModels registers the models that nobody knows yet, or refuses their alerts.
-func (d *Desk) knowModels(ctx context.Context, c Caller, in []RaiseAlertInput, open []int, out []Raised) (*Configuration, error) {
+func (d *Desk) knowModels(ctx context.Context, c Caller, in []RaiseAlertInput, open []int, out []Raised) error {
 	cfg := d.snapshot.Load()
 	var unknown []string
 	for _, i := range open {
@@ -141,12 +152,12 @@ func (d *Desk) knowModels(ctx context.Context, c Caller, in []RaiseAlertInput, o
 		unknown = append(unknown, in[i].BehaviorModel)
 	}
 	if len(unknown) == 0 {
-		return cfg, nil
+		return nil
 	}
 	_, err := d.change(ctx, c.Origin(), nil, func(cfg *Configuration, now time.Time) (ConfigurationChange, error) {
 		return registerModels(cfg, unknown, c.Origin(), now), nil
 	})
-	return d.snapshot.Load(), err
+	return err
 }
 
 func registerModels(cfg *Configuration, names []string, by Origin, now time.Time) ConfigurationChange {
