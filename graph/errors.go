@@ -96,6 +96,9 @@ func limited(list gqlerror.List) gqlerror.List {
 	}
 	for _, err := range list {
 		err.Message = dispatch.Cut(err.Message, maxErrorMessage)
+		if len(err.Path.String()) > maxErrorMessage { // it names what was sent
+			err.Path = nil
+		}
 		if _, ours := err.Extensions["code"].(gen.ErrorCode); !ours {
 			err.Extensions = map[string]any{"code": ourCode(err.Extensions["code"])}
 		}

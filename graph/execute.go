@@ -78,6 +78,11 @@ func (op *operation) run(ctx context.Context) []byte {
 		answer = op.render(r)
 		return false
 	})
+	if answer == nil { // ctx ended before anything ran
+		gone := op.s.present(ctx, context.Cause(ctx))
+		op.note(gqlerror.List{gone})
+		return errorsOnly(gone)
+	}
 	return answer
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/lexer"
 
 	"tocsin/graph/internal/gen"
 )
@@ -22,6 +23,7 @@ const (
 	maxDepth        = 15
 	maxAliases      = 30
 	maxTokens       = 3_000
+	maxSameName     = 500 // uses of one name: validation compares fields of one name in pairs
 	maxBody         = 1 << 20
 	maxRaiseBody    = 8 << 20 // when every root field is raiseAlerts
 	maxRunning      = 100     // operations on one WebSocket
@@ -34,6 +36,7 @@ const plainList = 5
 // limits weighs every operation before it runs.
 type limits struct {
 	schema        *ast.Schema
+	documents     documents
 	introspection bool
 }
 
@@ -43,6 +46,32 @@ func (limits) ExtensionName() string { return "Limits" }
 // Validate accepts every schema.
 func (limits) Validate(graphql.ExecutableSchema) error { return nil }
 
+// MutateOperationParameters refuses a document that would take long to parse or
+// to validate. One that was validated before is not looked at again.
+func (l limits) MutateOperationParameters(ctx context.Context, params *graphql.RawParams) *gqlerror.Error {
+	if len(params.Query) < 2*maxSameName { // a use of a name has two bytes at least
+		return nil
+	}
+	if _, known := l.documents.Get(ctx, params.Query); known {
+		return nil
+	}
+	names := map[string]int{}
+	text := lexer.New(&ast.Source{Input: params.Query})
+	for range maxTokens {
+		token, err := text.ReadToken()
+		if err != nil || token.Kind == lexer.EOF {
+			return nil // the parser says what is wrong
+		}
+		if token.Kind != lexer.Name {
+			continue
+		}
+		if names[token.Value]++; names[token.Value] > maxSameName {
+			return refuse(gen.ErrorCodeTooComplex, "has one name more than %d times; ask for each field once", maxSameName)
+		}
+	}
+	return refuse(gen.ErrorCodeTooComplex, "has more than %d tokens; ask in several requests, and give values in variables", maxTokens)
+}
+
 // MutateOperationContext refuses an operation that asks for too much, or whose
 // variables are not of the types that they are declared with.
 func (l limits) MutateOperationContext(_ context.Context, oc *graphql.OperationContext) *gqlerror.Error {
@@ -50,13 +79,14 @@ func (l limits) MutateOperationContext(_ context.Context, oc *graphql.OperationC
 	if err := checkVariables(l.schema, oc); err != nil {
 		return err
 	}
-	s := scale{variables: oc.Variables}
+	s := scale{variables: oc.Variables, introspection: l.introspection}
 	return s.weigh(oc.Operation.SelectionSet, 1, 1)
 }
 
 // scale adds up what an operation asks for.
 type scale struct {
 	variables     map[string]any
+	introspection bool
 	cost, aliases int
 }
 
@@ -93,6 +123,10 @@ func (s *scale) field(f *ast.Field, depth, times int) *gqlerror.Error {
 		return refuse(gen.ErrorCodeTooComplex, "has more than %d aliases; ask in several requests", maxAliases)
 	case s.cost > maxCost:
 		return refuse(gen.ErrorCodeTooComplex, "costs more than %d: each field counts one, and a list multiplies what it holds by its first; ask for less", maxCost)
+	case f.Name == "__typename":
+		return nil
+	case strings.HasPrefix(f.Name, "__") && !s.introspection:
+		return refuse(gen.ErrorCodeValidationFailed, "introspection is switched off on this server; read the schema from its documentation")
 	case strings.HasPrefix(f.Name, "__"):
 		return nil // the rule MaxIntrospectionDepth bounds it
 	}

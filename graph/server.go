@@ -80,8 +80,9 @@ func New(desk *dispatch.Desk, o Options) *Server {
 	s.exec.SetParserTokenLimit(maxTokens)
 	s.exec.SetDisableSuggestion(true)
 	s.exec.SetDefaultRulesFn(quietRules)
-	s.exec.SetQueryCache(newDocuments())
-	s.exec.Use(limits{executable.Schema(), o.Introspection})
+	known := newDocuments()
+	s.exec.SetQueryCache(known)
+	s.exec.Use(limits{executable.Schema(), known, o.Introspection})
 	s.exec.AroundFields(s.guardType)
 	s.exec.AroundRootFields(s.freshLoaders)
 	return s
