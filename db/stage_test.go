@@ -95,9 +95,9 @@ func (s *stage) must(err error) {
 func (s *stage) pass(d time.Duration) { s.now = s.now.Add(d) }
 
 const (
-	post     = "act_post" // an actor
-	postPage = "cfg_page" // its API configs
-	postText = "cfg_text"
+	post     = "act_01a20000-0000-7000-8000-000000000001" // an actor
+	postPage = "cfg_01a20000-0000-7000-8000-000000000002" // its API configs
+	postText = "cfg_01a20000-0000-7000-8000-000000000003"
 )
 
 var alice = dispatch.Origin{Kind: dispatch.FromToken, Name: "alice"}
