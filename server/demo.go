@@ -95,7 +95,8 @@ func (d demo) commands() string {
   curl -sN $TOCSIN_SERVER/graphql -H "Authorization: Bearer $TOCSIN_TOKEN" -H 'Content-Type: application/json' -H 'Accept: text/event-stream' \
     -d '{"query":"subscription{ticketStatusChanged{cursor status ticket{number title}}}"}'
 
-  echo '{"behaviorModel":"O365_Impossible_Travel","summary":"Sign-in from two continents","key":"mallory@example.com","keyType":"username","severity":"CRITICAL"}' | tocsin raise -
+  curl -s $TOCSIN_SERVER/graphql -H "Authorization: Bearer $TOCSIN_TOKEN" -H 'Content-Type: application/json' \
+    -d '{"query":"mutation{raiseAlert(input:{behaviorModel:\"O365_Impossible_Travel\",summary:\"Sign-in from two continents\",key:\"mallory\",severity:CRITICAL}){ticketNumber deliveryCount userErrors{message path}}}"}'
 `, d.url, d.token)
 }
 
