@@ -11,9 +11,20 @@ import (
 
 // AddNotification implements dispatch.QueueStore.
 func (b *books) AddNotification(ctx context.Context, n dispatch.Notification) error {
-	return b.writer.write(ctx, nil, func(ctx context.Context, t *tx) error {
+	return b.writer.write(ctx, noticeLocks(n), func(ctx context.Context, t *tx) error {
 		return t.notify(ctx, n)
 	})
+}
+
+// noticeLocks are held by whoever puts something on the page that may be there once.
+func noticeLocks(notices ...dispatch.Notification) []string {
+	var names []string
+	for _, n := range notices {
+		if n.DeliveryID != nil {
+			names = append(names, "notice "+*n.DeliveryID)
+		}
+	}
+	return names
 }
 
 // MarkNotificationsRead implements dispatch.TicketStore.

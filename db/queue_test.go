@@ -111,7 +111,7 @@ func TestWaiting(t *testing.T) {
 		c := s.claim(post, 1)[0]
 		wantDue(nil)
 		wantWaiting("act_00000000-another", post) // a leased one is waited for, too
-		s.queue("a")                     // behind the leased one of its line
+		s.queue("a")                              // behind the leased one of its line
 		wantDue(nil)
 		e := s.settlement(c, dispatch.OutcomeDeferred, dispatch.Pending)
 		later := s.now.Add(time.Minute)

@@ -13,7 +13,7 @@ import (
 // all of them share a transaction when they can.
 func (b *books) Settle(ctx context.Context, settlements []dispatch.Settlement) []error {
 	errs := make([]error, len(settlements))
-	names, err := b.linkLocks(ctx, settlements)
+	names, err := b.settleLocks(ctx, settlements)
 	if err != nil {
 		return slices.Repeat([]error{err}, len(settlements))
 	}
@@ -46,15 +46,18 @@ func (b *books) Settle(ctx context.Context, settlements []dispatch.Settlement) [
 	return errs
 }
 
-// linkLocks are the locks of the tickets that settlements link.
-func (b *books) linkLocks(ctx context.Context, settlements []dispatch.Settlement) ([]string, error) {
-	var ids []string
+// settleLocks are the locks of the tickets that settlements link, and of what
+// they put on the notifications page.
+func (b *books) settleLocks(ctx context.Context, settlements []dispatch.Settlement) ([]string, error) {
+	var ids, notices []string
 	for _, s := range settlements {
 		if s.Link != nil {
 			ids = append(ids, s.Link.TicketID)
 		}
+		notices = append(notices, noticeLocks(s.Notices...)...)
 	}
-	return b.ticketLocks(ctx, ids)
+	names, err := b.ticketLocks(ctx, ids)
+	return append(names, notices...), err
 }
 
 // settle writes one settlement. It is not held when the attempt was overtaken;
