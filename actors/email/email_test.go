@@ -3,9 +3,7 @@ package email
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -24,8 +23,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func TestSettings(t *testing.T) { exam.Settings(t, Kind()) }
 
 const (
 	alice    = "alice@example.com"
@@ -171,78 +168,6 @@ func mailed(s *smtp.Server) []string {
 	return out
 }
 
-// TestNotSetUp: the built-in actor exists before anybody has named a server. It
-// opens for nobody, and what is missing is named with what to give.
-func TestNotSetUp(t *testing.T) {
-	_, problems := dispatch.Fill(Kind().Settings, dispatch.JSON(`{}`), nil)
-	var said []string
-	for _, p := range problems {
-		if p.Code != dispatch.CodeRequired {
-			t.Errorf("%s, where a built-in actor may only lack something", p.Code)
-		}
-		said = append(said, p.Message)
-	}
-	got := strings.Join(said, " ")
-	for _, words := range []string{"settings.host is missing", "such as smtp.example.com", "settings.from is missing"} {
-		if !strings.Contains(got, words) {
-			t.Errorf("%q does not say %q", got, words)
-		}
-	}
-	if k := Kind(); !k.BuiltIn || k.NeedsActor() {
-		t.Error("email is not built in")
-	}
-}
-
-// TestAPIConfigAsksForRecipientsOnly: the type and an address are enough.
-func TestAPIConfigAsksForRecipientsOnly(t *testing.T) {
-	_, problems := dispatch.Fill(Kind().ConfigSettings, dispatch.Defaults(Kind().ConfigSettings), nil)
-	if len(problems) != 1 || problems[0].Message != "settings.to is missing; Give the addresses of those who must hear of it, each on its own, such as soc@example.com." {
-		t.Errorf("problems %v", problems)
-	}
-	s, p := relay(t)
-	want(t, p.deliver(t.Context(), exam.Parcel(1), to(alice)), dispatch.OutcomeDelivered)
-	if got := s.Messages.All()[0]; got.User != "tocsin" || !got.TLS || got.From != "tocsin@example.com" {
-		t.Errorf("message of %s from %s, TLS %v", got.User, got.From, got.TLS)
-	}
-}
-
-// TestRefusedSettings: what tags cannot say is refused by name.
-func TestRefusedSettings(t *testing.T) {
-	secret := map[string]dispatch.Secret{"password": password}
-	for _, row := range []struct {
-		settings, field string
-		secrets         map[string]dispatch.Secret
-	}{
-		{`"host": "smtp.example.com:587"`, "settings.host", nil},
-		{`"host": "https://mail.example.com"`, "settings.host", nil},
-		{`"host": "a\r\nb"`, "settings.host", nil},
-		{`"from": "nobody"`, "settings.from", nil},
-		{`"from": "a@example.com, b@example.com"`, "settings.from", nil},
-		{`"from": "a@example.com\r\nX-Evil: 1"`, "settings.from", nil},
-		{`"replyTo": "@"`, "settings.replyTo", nil},
-		{`"helo": "a b"`, "settings.helo", nil},
-		{`"helo": "a\r\nRSET"`, "settings.helo", nil},
-		{`"ca": "-----BEGIN NONSENSE-----"`, "settings.ca", nil},
-		{`"username": "tocsin"`, "secrets.password", nil},
-		{`"auth": "PLAIN"`, "settings.username", secret},
-		{`"port": 587`, "settings.username", secret},
-		{`"username": "a\u0001b"`, "settings.username", secret},
-		{`"username": "a"`, "secrets.password", map[string]dispatch.Secret{"password": "line\nbreak"}},
-		{`"username": "tocsin", "tls": "NONE"`, "settings.tls", secret},
-	} {
-		settings := `{"host": "smtp.example.com", "from": "tocsin@example.com", ` + row.settings + `}`
-		filled, problems := dispatch.Fill(Kind().Settings, dispatch.JSON(settings), row.secrets)
-		if problems != nil {
-			t.Errorf("%s: %v", row.settings, problems)
-			continue
-		}
-		_, err := Kind().Open(filled, dispatch.World{})
-		if err == nil || !strings.HasPrefix(err.Error(), row.field+" ") || strings.Contains(err.Error(), password) {
-			t.Errorf("%s: error %v does not name %s", row.settings, err, row.field)
-		}
-	}
-}
-
 // TestEverySecurityAndLogin: each mechanism works over each way of TLS, AUTO
 // finds one, a wrong password needs a person, and the test of an actor logs in
 // and sends nothing.
@@ -268,57 +193,37 @@ func TestEverySecurityAndLogin(t *testing.T) {
 	}
 }
 
-// TestOwnAuthority: a certificate of one's own is trusted when it is given.
-func TestOwnAuthority(t *testing.T) {
-	s := started(t, smtp.Options{Security: smtp.TLS})
-	conn, err := tls.Dial("tcp", s.Addr(), &tls.Config{RootCAs: s.Roots(), MinVersion: tls.VersionTLS12})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca, _ := json.Marshal(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: conn.ConnectionState().PeerCertificates[0].Raw})))
-	_ = conn.Close()
-	p := &play{t: t}
-	host, port, _ := net.SplitHostPort(s.Addr())
-	var d net.Dialer
-	for given, kind := range map[string]dispatch.OutcomeKind{`""`: dispatch.OutcomeMisconfigured, string(ca): dispatch.OutcomeDelivered} {
-		p.open(fmt.Sprintf(`{"host": %q, "port": %s, "tls": "IMPLICIT", "from": "tocsin@example.com", "ca": %s}`, host, port, given), nil, d.DialContext)
-		out := p.deliver(t.Context(), exam.Parcel(1), to(alice))
-		want(t, out, kind)
-		if out.Err() != nil {
-			want(t, out, kind, "settings.ca")
-		}
-	}
-}
-
 // TestCrowd: two hundred deliveries at once all arrive, over no more than three
 // connections at a time.
 func TestCrowd(t *testing.T) {
-	s, p := relay(t)
-	var open, most atomic.Int32
-	dial := p.m.world.Dial
-	p.m.world.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if n := open.Add(1); n > most.Load() {
-			most.Store(n)
+	synctest.Test(t, func(t *testing.T) { // so that a slow machine is no slow mail server
+		s, p := piped(t, smtp.Plain, noTLS)
+		var open, most atomic.Int32
+		dial := p.m.world.Dial
+		p.m.world.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if n := open.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			return &counted{Conn: conn, open: &open}, err
 		}
-		return &counted{Conn: conn, open: &open}, err
-	}
-	outs := make([]dispatch.Outcome, 200)
-	var all sync.WaitGroup
-	for i := range outs {
-		parcel := exam.Parcel(i)
-		parcel.Settings = rendered(t, parcel, to(fmt.Sprintf("u%d@example.com", i)))
-		all.Go(func() { outs[i] = p.m.Deliver(t.Context(), parcel) })
-	}
-	all.Wait()
-	for _, out := range outs {
-		want(t, out, dispatch.OutcomeDelivered)
-	}
-	got := mailed(s)
-	slices.Sort(got)
-	if n := len(slices.Compact(got)); n != len(outs) || most.Load() > connections {
-		t.Errorf("%d of %d arrived over %d connections at once", n, len(outs), most.Load())
-	}
+		outs := make([]dispatch.Outcome, 200)
+		var all sync.WaitGroup
+		for i := range outs {
+			parcel := exam.Parcel(i)
+			parcel.Settings = rendered(t, parcel, to(fmt.Sprintf("u%d@example.com", i)))
+			all.Go(func() { outs[i] = p.m.Deliver(t.Context(), parcel) })
+		}
+		all.Wait()
+		for _, out := range outs {
+			want(t, out, dispatch.OutcomeDelivered)
+		}
+		got := mailed(s)
+		slices.Sort(got)
+		if n := len(slices.Compact(got)); n != len(outs) || most.Load() > connections {
+			t.Errorf("%d of %d arrived over %d connections at once", n, len(outs), most.Load())
+		}
+	})
 }
 
 type counted struct {
@@ -334,11 +239,19 @@ func (c *counted) Close() error {
 
 // TestBusy: who does not get a connection soon comes back later.
 func TestBusy(t *testing.T) {
-	_, p := relay(t)
-	for range connections {
-		p.m.turns <- struct{}{}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-	defer cancel()
-	want(t, p.deliver(ctx, exam.Parcel(1), to(alice)), dispatch.OutcomeDeferred, "turn")
+	synctest.Test(t, func(t *testing.T) {
+		_, p := piped(t, smtp.StartTLS, startTLS)
+		for range connections {
+			p.m.turns <- struct{}{}
+		}
+		began := time.Now()
+		out := p.deliver(t.Context(), exam.Parcel(1), to(alice))
+		want(t, out, dispatch.OutcomeDeferred, "others come first")
+		if out.Wait() == 0 || time.Since(began) != longest {
+			t.Errorf("waits %v after %v", out.Wait(), time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		want(t, p.deliver(ctx, exam.Parcel(1), to(alice)), dispatch.OutcomeDeferred, "turn")
+	})
 }

@@ -3,8 +3,6 @@ package email
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
-	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -50,7 +48,14 @@ func TestSilence(t *testing.T) {
 // piped is a server without a socket, for a bubble.
 func piped(t *testing.T, security smtp.Security, mode string) (*smtp.Server, *play) {
 	t.Helper()
-	s, err := smtp.New(smtp.Options{Security: security, Users: users})
+	o, login := smtp.Options{Security: security, Users: users}, loggedIn
+	var secrets map[string]dispatch.Secret
+	if security == smtp.Plain {
+		o.Users, login = nil, ""
+	} else {
+		secrets = map[string]dispatch.Secret{"password": password}
+	}
+	s, err := smtp.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +63,7 @@ func piped(t *testing.T, security smtp.Security, mode string) (*smtp.Server, *pl
 	s.Serve(pipe)
 	t.Cleanup(func() { _ = s.Close() })
 	p := &play{t: t}
-	p.open(`{"host": "fake.invalid", "tls": "`+mode+`", "from": "tocsin@example.com", "username": "tocsin"}`,
-		map[string]dispatch.Secret{"password": password}, pipe.DialContext)
+	p.open(`{"host": "fake.invalid", "tls": "`+mode+`", "from": "tocsin@example.com"`+login+`}`, secrets, pipe.DialContext)
 	p.m.roots = s.Roots()
 	return s, p
 }
@@ -78,14 +82,16 @@ func TestEndedBefore(t *testing.T) {
 // TestTimeRunsOut: with little time left no further message is begun, and the
 // next attempt goes on with the rest at once.
 func TestTimeRunsOut(t *testing.T) {
-	s, p := relay(t)
-	ctx, cancel := context.WithTimeout(t.Context(), room)
-	defer cancel()
-	out := p.deliver(ctx, exam.Parcel(1), to(alice, bob, carol))
-	want(t, out, dispatch.OutcomeDeferred, "1 of 3 recipients have it", bob+", "+carol+": the time given ended")
-	if out.Wait() != time.Second || len(s.Messages.All()) != 1 {
-		t.Errorf("waits %v after %v", out.Wait(), mailed(s))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s, p := piped(t, smtp.StartTLS, startTLS)
+		ctx, cancel := context.WithTimeout(t.Context(), room)
+		defer cancel()
+		out := p.deliver(ctx, exam.Parcel(1), to(alice, bob, carol))
+		want(t, out, dispatch.OutcomeDeferred, "1 of 3 recipients have it", bob+", "+carol+": the time given ended")
+		if out.Wait() != time.Second || len(s.Messages.All()) != 1 {
+			t.Errorf("waits %v after %v", out.Wait(), mailed(s))
+		}
+	})
 }
 
 // puppet is a mail server that a test plays by hand: it answers each line of
@@ -219,65 +225,45 @@ func TestEndlessAnswer(t *testing.T) {
 	}
 }
 
-// TestEcho: a server that repeats all it got, decoded or not, puts no password
-// into the record.
-func TestEcho(t *testing.T) {
-	for _, auth := range []string{"PLAIN", "LOGIN", "XOAUTH2", "SCRAM-SHA-256"} {
-		var heard []string
-		p := puppet(t, func(line string) *string {
-			heard = append(heard, line)
-			switch {
-			case strings.HasPrefix(line, "EHLO"):
-				return say("250-hello\r\n250 AUTH PLAIN LOGIN XOAUTH2 SCRAM-SHA-256")
-			case strings.HasPrefix(line, "AUTH LOGIN"), strings.HasPrefix(line, "AUTH SCRAM") || len(heard) == 4 && auth == "LOGIN":
-				return say("334 ")
-			case len(heard) < 3:
-				return polite(line)
-			}
-			words := strings.Fields(line)
-			decoded, _ := base64.StdEncoding.DecodeString(words[len(words)-1])
-			return say(fmt.Sprintf("535 5.7.8 no: %q %q", strings.Join(heard, " "), decoded))
-		})
-		p.m.s.Auth = auth
-		want(t, p.deliver(t.Context(), exam.Parcel(1), to(alice)), dispatch.OutcomeMisconfigured, "535")
-	}
-}
-
-// TestLyingSCRAM: a server that asks for hours of work, or that lets us in
-// without knowing the password, is not believed.
-func TestLyingSCRAM(t *testing.T) {
-	for _, row := range []struct {
-		says      string
-		challenge func(nonce string) string
-	}{
-		{"too many rounds", func(nonce string) string { return "r=" + nonce + "x,s=c2FsdA==,i=2000000000" }},
-		{"too many rounds", func(nonce string) string { return "r=" + nonce + "x,s=c2FsdA==,i=-1" }},
-		{"answers SCRAM wrongly", func(string) string { return "r=mine,s=c2FsdA==,i=4096" }},
-		{"answers SCRAM wrongly", func(string) string { return "v=bm90IGl0" }},
-		{"did not prove", nil},
-	} {
-		p := puppet(t, func(line string) *string {
-			decoded, _ := base64.StdEncoding.DecodeString(line)
-			_, nonce, found := strings.Cut(string(decoded), ",r=")
-			switch {
-			case strings.HasPrefix(line, "AUTH"):
-				return say("334 ")
-			case found && row.challenge != nil:
-				return say("334 " + base64.StdEncoding.EncodeToString([]byte(row.challenge(nonce))))
-			case found:
-				return say("235 welcome")
-			case line == "*":
-				return say("501 aborted")
-			}
-			return polite(line)
-		})
-		p.m.s.Auth = "SCRAM-SHA-256"
-		want(t, p.m.Test(t.Context()), dispatch.OutcomeMisconfigured, row.says)
-	}
-}
-
 // TestNotAMailServer: what does not speak SMTP is named so.
 func TestNotAMailServer(t *testing.T) {
 	p := puppet(t, func(string) *string { return say("HTTP/1.1 400 Bad Request") })
 	want(t, p.deliver(t.Context(), exam.Parcel(1), to(alice)), dispatch.OutcomeMisconfigured, "settings.port")
+}
+
+// TestCommands: an international address is announced, a plain one is not, and
+// the name in EHLO is the one that is set, or a legal one.
+func TestCommands(t *testing.T) {
+	for address, row := range map[string]struct{ helo, greets, begins string }{
+		alice:                {"tocsin.example.com", "EHLO tocsin.example.com", "MAIL FROM:<tocsin@example.com>"},
+		"jürgen@example.com": {"[192.0.2.1]", "EHLO [192.0.2.1]", "MAIL FROM:<tocsin@example.com> SMTPUTF8"},
+		`"a b"@example.com`:  {"", "EHLO ", "MAIL FROM:<tocsin@example.com>"},
+	} {
+		var heard []string
+		p := puppet(t, func(line string) *string {
+			heard = append(heard, line)
+			if strings.HasPrefix(line, "EHLO") {
+				return say("250-hello\r\n250 SMTPUTF8")
+			}
+			if strings.HasPrefix(line, "RCPT") {
+				return say("550 5.1.1 no")
+			}
+			return polite(line)
+		})
+		p.m.s.Helo, p.m.s.Auth = row.helo, authNone
+		want(t, p.deliver(t.Context(), exam.Parcel(1), to(address)), dispatch.OutcomeRefused)
+		if len(heard) < 4 || !strings.HasPrefix(heard[1], row.greets) || heard[2] != row.begins || heard[3] != "RCPT TO:<"+address+">" {
+			t.Errorf("%s: the server heard %q", address, heard)
+		}
+	}
+}
+
+// TestNameInHello: without a setting it is a name or an address that a mail
+// server takes.
+func TestNameInHello(t *testing.T) {
+	for _, local := range []net.Addr{&net.TCPAddr{IP: net.IPv4(192, 0, 2, 7)}, &net.TCPAddr{IP: net.ParseIP("2001:db8::7")}, &net.UnixAddr{}} {
+		if name := (&Settings{}).helo(local); !heloForm.MatchString(name) {
+			t.Errorf("%v: %q", local, name)
+		}
+	}
 }
