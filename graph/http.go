@@ -164,7 +164,7 @@ func readRequest(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, in
 		return nil, 0, refuseRequest(http.StatusMethodNotAllowed, gen.ErrorCodeBadRequest, "only GET and POST are taken")
 	}
 	if err != nil {
-		return nil, 0, refuseRequest(http.StatusBadRequest, gen.ErrorCodeBadRequest, "the request %s", err)
+		return nil, 0, unreadable(err)
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // all has come; a stream may last
 	params, err := paramsOf(object)
@@ -174,6 +174,15 @@ func readRequest(w http.ResponseWriter, r *http.Request) (*graphql.RawParams, in
 	return params, size, nil
 }
 
+// unreadable says why a request that came whole is not one.
+func unreadable(err error) *refusal {
+	if errors.Is(err, errManyValues) {
+		return refuseRequest(http.StatusRequestEntityTooLarge, gen.ErrorCodeRequestTooLarge, "the request %s", err)
+	}
+	return refuseRequest(http.StatusBadRequest, gen.ErrorCodeBadRequest, "the request %s", err)
+}
+
+// unread says why a body did not come whole.
 func unread(err error) *refusal {
 	var over *http.MaxBytesError
 	if errors.As(err, &over) {

@@ -133,6 +133,7 @@ func TestBodyLimit(t *testing.T) {
 		{"over 1 MiB of alerts and something else", both, maxBody + 1, 413},
 		{"over 1 MiB that cannot be parsed", `{"query":"{"}`, maxBody + 1, 413},
 		{"10 MB", typename, 10_000_000, 413},
+		{"half a million values", `{"query":"{ __typename }","variables":{"a":[` + strings.Repeat("1,", 500_000) + `1]}}`, maxBody + 1, 413},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := s.request("POST", "/graphql", pad(c.body, c.size), "Authorization: Bearer "+s.tokens[dispatch.ScopeAdmin], "Content-Type: application/json")

@@ -11,8 +11,14 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// maxNesting bounds how deep the JSON of a request goes.
-const maxNesting = 100
+// Bounds of the JSON of a request: how deep it goes, and how many values it
+// holds, since each takes a multiple of its bytes in memory.
+const (
+	maxNesting = 100
+	maxValues  = 200_000
+)
+
+var errManyValues = fmt.Errorf("holds more than %d values; send less at once", maxValues)
 
 // readJSON reads one JSON object strictly: nothing after it, no name twice, no
 // bytes that are not UTF-8. Numbers keep their digits. Its errors never hold
@@ -21,9 +27,9 @@ func readJSON(text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) {
 		return nil, errors.New("is not valid UTF-8; encode it as UTF-8")
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
+	d := reader{Decoder: json.NewDecoder(bytes.NewReader(text))}
 	d.UseNumber()
-	value, err := readValue(d, 0)
+	value, err := d.value(0)
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +43,21 @@ func readJSON(text []byte) (map[string]any, error) {
 	return object, nil
 }
 
-func readValue(d *json.Decoder, depth int) (any, error) {
+// reader reads JSON and counts its values.
+type reader struct {
+	*json.Decoder
+	values int
+}
+
+func (d *reader) broken() error { return fmt.Errorf("is not JSON near byte %d", d.InputOffset()) }
+
+func (d *reader) value(depth int) (any, error) {
 	token, err := d.Token()
 	if err != nil {
-		return nil, fmt.Errorf("is not JSON near byte %d", d.InputOffset())
+		return nil, d.broken()
+	}
+	if d.values++; d.values > maxValues {
+		return nil, errManyValues
 	}
 	delim, ok := token.(json.Delim)
 	if !ok {
@@ -50,45 +67,45 @@ func readValue(d *json.Decoder, depth int) (any, error) {
 		return nil, fmt.Errorf("is nested deeper than %d", maxNesting)
 	}
 	if delim == '[' {
-		return readArray(d, depth)
+		return d.array(depth)
 	}
-	return readObject(d, depth)
+	return d.object(depth)
 }
 
-func readArray(d *json.Decoder, depth int) (any, error) {
+func (d *reader) array(depth int) (any, error) {
 	out := []any{}
 	for d.More() {
-		item, err := readValue(d, depth+1)
+		item, err := d.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, item)
 	}
-	return out, end(d)
+	return out, d.end()
 }
 
-func readObject(d *json.Decoder, depth int) (any, error) {
+func (d *reader) object(depth int) (any, error) {
 	out := map[string]any{}
 	for d.More() {
 		token, err := d.Token()
 		name, ok := token.(string)
 		if err != nil || !ok {
-			return nil, fmt.Errorf("is not JSON near byte %d", d.InputOffset())
+			return nil, d.broken()
 		}
 		if _, twice := out[name]; twice {
 			return nil, fmt.Errorf("has a name twice in one object near byte %d", d.InputOffset())
 		}
-		if out[name], err = readValue(d, depth+1); err != nil {
+		if out[name], err = d.value(depth + 1); err != nil {
 			return nil, err
 		}
 	}
-	return out, end(d)
+	return out, d.end()
 }
 
 // end reads the bracket that closes a value.
-func end(d *json.Decoder) error {
+func (d *reader) end() error {
 	if _, err := d.Token(); err != nil {
-		return fmt.Errorf("is not JSON near byte %d", d.InputOffset())
+		return d.broken()
 	}
 	return nil
 }
