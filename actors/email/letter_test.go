@@ -2,6 +2,7 @@ package email
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -116,7 +117,7 @@ func parts(t *testing.T, m smtp.Message) (subject, text, html string) {
 	r := multipart.NewReader(whole.Body, params["boundary"])
 	for i := 0; ; i++ {
 		part, err := r.NextPart() // decodes quoted-printable
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			if i != 2 {
 				t.Errorf("%d parts", i)
 			}

@@ -15,19 +15,19 @@ import (
 func TestEcho(t *testing.T) {
 	for _, auth := range []string{"PLAIN", "LOGIN", "XOAUTH2", "SCRAM-SHA-256"} {
 		var heard []string
-		p := puppet(t, func(line string) *string {
+		p := puppet(t, func(line string) string {
 			heard = append(heard, line)
 			switch {
 			case strings.HasPrefix(line, "EHLO"):
-				return say("250-hello\r\n250 AUTH PLAIN LOGIN XOAUTH2 SCRAM-SHA-256")
+				return "250-hello\r\n250 AUTH PLAIN LOGIN XOAUTH2 SCRAM-SHA-256"
 			case strings.HasPrefix(line, "AUTH LOGIN"), strings.HasPrefix(line, "AUTH SCRAM") || len(heard) == 4 && auth == "LOGIN":
-				return say("334 ")
+				return "334 "
 			case len(heard) < 3:
 				return polite(line)
 			}
 			words := strings.Fields(line)
 			decoded, _ := base64.StdEncoding.DecodeString(words[len(words)-1])
-			return say(fmt.Sprintf("535 5.7.8 no: %q %q", strings.Join(heard, " "), decoded))
+			return fmt.Sprintf("535 5.7.8 no: %q %q", strings.Join(heard, " "), decoded)
 		})
 		p.m.s.Auth = auth
 		want(t, p.deliver(t.Context(), exam.Parcel(1), to(alice)), dispatch.OutcomeMisconfigured, "535")
@@ -47,18 +47,18 @@ func TestLyingSCRAM(t *testing.T) {
 		{"answers SCRAM wrongly", func(string) string { return "v=bm90IGl0" }},
 		{"did not prove", nil},
 	} {
-		p := puppet(t, func(line string) *string {
+		p := puppet(t, func(line string) string {
 			decoded, _ := base64.StdEncoding.DecodeString(line)
 			_, nonce, found := strings.Cut(string(decoded), ",r=")
 			switch {
 			case strings.HasPrefix(line, "AUTH"):
-				return say("334 ")
+				return "334 "
 			case found && row.challenge != nil:
-				return say("334 " + base64.StdEncoding.EncodeToString([]byte(row.challenge(nonce))))
+				return "334 " + base64.StdEncoding.EncodeToString([]byte(row.challenge(nonce)))
 			case found:
-				return say("235 welcome")
+				return "235 welcome"
 			case line == "*":
-				return say("501 aborted")
+				return "501 aborted"
 			}
 			return polite(line)
 		})

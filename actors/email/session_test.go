@@ -95,9 +95,9 @@ func TestTimeRunsOut(t *testing.T) {
 }
 
 // puppet is a mail server that a test plays by hand: it answers each line of
-// the client, the first one being "", with what answer says. "" ends the
-// connection; a nil answer is silence, in which nothing is read.
-func puppet(t *testing.T, answer func(line string) *string) *play {
+// the client, the first one being "", with what answer says, or falls silent,
+// reading nothing more. "" ends the connection.
+func puppet(t *testing.T, answer func(line string) string) *play {
 	t.Helper()
 	var serving sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
@@ -113,53 +113,54 @@ func puppet(t *testing.T, answer func(line string) *string) *play {
 	return p
 }
 
-func perform(ctx context.Context, conn net.Conn, answer func(line string) *string) {
+// silence is an answer that never comes.
+const silence = "\x00"
+
+func perform(ctx context.Context, conn net.Conn, answer func(line string) string) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	lines := bufio.NewScanner(conn)
 	for line := ""; ; line = lines.Text() {
 		said := answer(line)
-		if said == nil {
+		if said == silence {
 			<-ctx.Done()
 			return
 		}
-		if *said == "" {
+		if said == "" {
 			return
 		}
-		if _, err := conn.Write([]byte(*said + "\r\n")); err != nil || !lines.Scan() {
+		if _, err := conn.Write([]byte(said + "\r\n")); err != nil || !lines.Scan() {
 			return
 		}
 	}
 }
 
-func say(text string) *string { return &text }
-
 // polite answers everything but the message well, in clear text.
-func polite(line string) *string {
+func polite(line string) string {
 	verb, _, _ := strings.Cut(line, " ")
 	switch strings.ToUpper(verb) {
 	case "":
-		return say("220 hello")
+		return "220 hello"
 	case "EHLO":
-		return say("250-hello\r\n250 AUTH PLAIN SCRAM-SHA-256")
+		return "250-hello\r\n250 AUTH PLAIN SCRAM-SHA-256"
 	case "AUTH":
-		return say("235 welcome")
+		return "235 welcome"
 	case "DATA":
-		return say("354 go on")
+		return "354 go on"
 	case "QUIT":
-		return say("221 bye")
+		return "221 bye"
 	default:
-		return say("250 fine")
+		return "250 fine"
 	}
 }
 
 // TestSilenceAfterAll: an answer to QUIT that does not come costs a second.
 func TestSilenceAfterAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := puppet(t, func(line string) *string {
+		p := puppet(t, func(line string) string {
 			if strings.HasPrefix(line, "QUIT") {
-				return nil
+				return silence
 			}
 			return polite(line)
 		})
@@ -177,9 +178,9 @@ func TestSilenceAfterAll(t *testing.T) {
 func TestStalledMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stalled := false
-		p := puppet(t, func(line string) *string {
+		p := puppet(t, func(line string) string {
 			if stalled {
-				return nil
+				return silence
 			}
 			stalled = strings.HasPrefix(line, "DATA")
 			return polite(line)
@@ -227,7 +228,7 @@ func TestEndlessAnswer(t *testing.T) {
 
 // TestNotAMailServer: what does not speak SMTP is named so.
 func TestNotAMailServer(t *testing.T) {
-	p := puppet(t, func(string) *string { return say("HTTP/1.1 400 Bad Request") })
+	p := puppet(t, func(string) string { return "HTTP/1.1 400 Bad Request" })
 	want(t, p.deliver(t.Context(), exam.Parcel(1), to(alice)), dispatch.OutcomeMisconfigured, "settings.port")
 }
 
@@ -240,13 +241,13 @@ func TestCommands(t *testing.T) {
 		`"a b"@example.com`:  {"", "EHLO ", "MAIL FROM:<tocsin@example.com>"},
 	} {
 		var heard []string
-		p := puppet(t, func(line string) *string {
+		p := puppet(t, func(line string) string {
 			heard = append(heard, line)
 			if strings.HasPrefix(line, "EHLO") {
-				return say("250-hello\r\n250 SMTPUTF8")
+				return "250-hello\r\n250 SMTPUTF8"
 			}
 			if strings.HasPrefix(line, "RCPT") {
-				return say("550 5.1.1 no")
+				return "550 5.1.1 no"
 			}
 			return polite(line)
 		})
