@@ -29,10 +29,15 @@ type clause struct {
 	sql    func(e *engine, args *[]any) string
 }
 
+// oneOf tests for some values, each of which may be given more than once.
 func oneOf[V any](column string, values []V, convert func(V) any) clause {
-	c := clause{column: column, values: make([]any, len(values))}
-	for i, v := range values {
-		c.values[i] = convert(v)
+	c := clause{column: column, values: make([]any, 0, len(values))}
+	known := make(map[any]bool, len(values))
+	for _, v := range values {
+		if value := convert(v); !known[value] {
+			known[value] = true
+			c.values = append(c.values, value)
+		}
 	}
 	return c
 }
@@ -239,27 +244,28 @@ func (s *search) writeLeg(w way, l leg, number, limit int, args *[]any) string {
 		number, l.lead, s.order.at, s.order.number, hit, s.table, strings.Join(conditions, " AND "), by, limit, number)
 }
 
-// bounds are where a leg begins and ends. Each end has one bound only: two
-// would leave the choice of the index's bound to the database.
+// bounds are where a leg begins and ends. Each end has one bound only, the
+// narrower: two would leave the choice of the index's bound to the database.
 func (s *search) bounds(l leg, args *[]any) []string {
-	var low, high string
-	at := "x." + s.order.at
+	var bounds []string
+	var since, until *int64
 	if s.rangeOf == s.order.at {
-		if s.since != nil {
-			low = at + " >= " + arg(args, *s.since)
-		}
-		if s.until != nil {
-			high = at + " < " + arg(args, *s.until)
-		}
+		since, until = s.since, s.until
 	}
-	if s.after != nil && l.lead == s.after[0] {
-		if s.order.descending {
-			high = s.beyond("<", args)
-		} else {
-			low = s.beyond(">", args)
-		}
+	at, goesOn := "x."+s.order.at, s.after != nil && l.lead == s.after[0]
+	switch {
+	case goesOn && !s.order.descending && (since == nil || s.after[1] >= *since):
+		bounds = append(bounds, s.beyond(">", args))
+	case since != nil:
+		bounds = append(bounds, at+" >= "+arg(args, *since))
 	}
-	return slices.DeleteFunc([]string{low, high}, func(b string) bool { return b == "" })
+	switch {
+	case goesOn && s.order.descending && (until == nil || s.after[1] < *until):
+		bounds = append(bounds, s.beyond("<", args))
+	case until != nil:
+		bounds = append(bounds, at+" < "+arg(args, *until))
+	}
+	return bounds
 }
 
 func (s *search) beyond(comparison string, args *[]any) string {
