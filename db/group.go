@@ -33,19 +33,20 @@ type writer struct {
 // job is something to write. Its run may be called again after a rollback, and
 // may outlive the caller, so it must begin with fresh results.
 type job struct {
-	raises []*raise
-	run    func(context.Context, *tx) error
-	names  []string // locked before anything is read
-	err    error
-	done   chan struct{}
+	raises  []*raise
+	settles []*settling
+	run     func(context.Context, *tx) error
+	names   []string // locked before anything is read
+	err     error
+	done    chan struct{}
 }
 
 const (
-	maxGroup   = 128 // jobs and alerts in one transaction
+	maxGroup   = 128 // jobs, alerts and settlements in one transaction
 	maxRepeats = 4   // of a group that lost a conflict
 )
 
-func (j *job) size() int { return max(1, len(j.raises)) }
+func (j *job) size() int { return max(1, len(j.raises)+len(j.settles)) }
 
 // do runs a job and waits until it is durable or refused. A caller that gives
 // up stops waiting and does not know the outcome.
@@ -165,8 +166,8 @@ func (w *writer) insist(group []*job) error {
 	return err
 }
 
-// oneByOne gives each job, and each alert, a transaction of its own, so that
-// the one that cannot be written is alone with its error. Once no transaction
+// oneByOne gives each job, alert and settlement a transaction of its own, so
+// that the one that cannot be written is alone with its error. Once no transaction
 // can begin, nobody waits for a further one.
 func (w *writer) oneByOne(group []*job) {
 	var hopeless error
@@ -181,13 +182,17 @@ func (w *writer) oneByOne(group []*job) {
 		return err
 	}
 	for _, j := range group {
-		if j.raises == nil {
+		if j.run != nil {
 			j.err = write(j)
-			continue
 		}
 		for _, r := range j.raises {
 			if err := write(&job{raises: []*raise{r}, names: lockNames(*r.member)}); err != nil {
 				r.result = dispatch.Raised{Err: err}
+			}
+		}
+		for _, s := range j.settles {
+			if err := write(&job{settles: []*settling{s}, names: j.names}); err != nil {
+				s.err = err
 			}
 		}
 	}
@@ -233,7 +238,8 @@ func (w *writer) start(ctx context.Context, group []*job) (*tx, error) {
 	return t, nil
 }
 
-// runAll runs the alerts of all jobs together, then the other jobs. A panic of
+// runAll runs the alerts of all jobs together, so the settlements, then the
+// other jobs. A panic of
 // a callback is its job's error: it must not leave the books without a leader.
 func (w *writer) runAll(ctx context.Context, t *tx, group []*job) (err error) {
 	defer func() {
@@ -242,10 +248,15 @@ func (w *writer) runAll(ctx context.Context, t *tx, group []*job) (err error) {
 		}
 	}()
 	var raises []*raise
+	var settles []*settling
 	for _, j := range group {
 		raises = append(raises, j.raises...)
+		settles = append(settles, j.settles...)
 	}
 	if err := t.raise(ctx, raises); err != nil {
+		return err
+	}
+	if err := t.settleAll(ctx, settles); err != nil {
 		return err
 	}
 	for _, j := range group {

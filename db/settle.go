@@ -9,38 +9,33 @@ import (
 	"tocsin/dispatch"
 )
 
-// Settle implements dispatch.QueueStore. Each settlement is a job of its own;
-// all of them share a transaction when they can.
+// settling is a settlement on its way into the books.
+type settling struct {
+	dispatch.Settlement
+	isHeld bool
+	err    error
+}
+
+// Settle implements dispatch.QueueStore.
 func (b *books) Settle(ctx context.Context, settlements []dispatch.Settlement) []error {
-	errs := make([]error, len(settlements))
 	names, err := b.settleLocks(ctx, settlements)
 	if err != nil {
 		return slices.Repeat([]error{err}, len(settlements))
 	}
-	settlements = slices.Clone(settlements) // outlives a caller that gives up
-	fenced := make([]bool, len(settlements))
-	err = b.writer.write(ctx, names, func(ctx context.Context, t *tx) error {
-		for i, s := range settlements {
-			held, err := t.settle(ctx, s)
-			if err != nil {
-				return fmt.Errorf("settle %s: %w", s.DeliveryID, err)
-			}
-			fenced[i] = !held
-		}
-		return nil
-	})
-	if err != nil && len(settlements) > 1 && ctx.Err() == nil {
-		for i := range settlements {
-			errs[i] = b.Settle(ctx, settlements[i:i+1])[0]
-		}
-		return errs
+	j := &job{names: names}
+	for _, s := range settlements {
+		j.settles = append(j.settles, &settling{Settlement: s})
 	}
-	for i := range errs {
+	if err := b.writer.do(ctx, j); err != nil {
+		return slices.Repeat([]error{err}, len(settlements))
+	}
+	errs := make([]error, len(settlements))
+	for i, s := range j.settles {
 		switch {
-		case err != nil:
-			errs[i] = err
-		case fenced[i]:
-			errs[i] = fmt.Errorf("settle %s: %w", settlements[i].DeliveryID, dispatch.ErrFenced)
+		case s.err != nil:
+			errs[i] = s.err
+		case !s.isHeld:
+			errs[i] = fmt.Errorf("settle %s: %w", s.DeliveryID, dispatch.ErrFenced)
 		}
 	}
 	return errs
@@ -60,27 +55,48 @@ func (b *books) settleLocks(ctx context.Context, settlements []dispatch.Settleme
 	return append(names, notices...), err
 }
 
+// settleAll writes the settlements of a transaction. An error fails all of them.
+func (t *tx) settleAll(ctx context.Context, all []*settling) error {
+	if len(all) == 0 {
+		return nil
+	}
+	ids := make([]string, len(all))
+	for i, s := range all {
+		ids[i] = s.DeliveryID
+	}
+	rows, err := deliveryTable.by(ctx, t.session, "id", ids, t.engine.forUpdate)
+	if err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
+	found := make(map[string]*sqlc.Delivery, len(rows))
+	for i := range rows {
+		found[rows[i].ID] = &rows[i]
+	}
+	for _, s := range all {
+		s.err, s.isHeld = nil, false
+		if r := found[s.DeliveryID]; r != nil {
+			if s.isHeld, err = t.settle(ctx, r, s.Settlement); err != nil {
+				return fmt.Errorf("settle %s: %w", s.DeliveryID, err)
+			}
+		}
+	}
+	return nil
+}
+
 // settle writes one settlement. It is not held when the attempt was overtaken;
 // then only what the receiver calls it is kept.
-func (t *tx) settle(ctx context.Context, s dispatch.Settlement) (held bool, err error) {
-	rows, err := deliveryTable.read(ctx, t.session, "WHERE x.id = $1"+t.engine.forUpdate, s.DeliveryID)
-	if err != nil {
-		return false, err
-	}
-	if len(rows) == 0 {
-		return false, nil
-	}
-	r := rows[0]
+func (t *tx) settle(ctx context.Context, r *sqlc.Delivery, s dispatch.Settlement) (held bool, err error) {
 	if r.Attempt != wide(s.Attempt) || r.LeasedUntil == nil {
 		return false, t.keepRef(ctx, s)
 	}
 	if err := t.endAttempt(ctx, s); err != nil {
 		return false, err
 	}
-	if err := t.moveDelivery(ctx, settled(r, s), s.Status, s.At); err != nil {
+	if err := t.moveDelivery(ctx, settled(*r, s), s.Status, s.At); err != nil {
 		return false, err
 	}
-	return true, t.follow(ctx, r, s)
+	r.LeasedUntil = nil // whoever settles the same attempt again comes too late
+	return true, t.follow(ctx, *r, s)
 }
 
 func (t *tx) keepRef(ctx context.Context, s dispatch.Settlement) error {

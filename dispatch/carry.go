@@ -87,6 +87,7 @@ type line struct {
 	messenger   Messenger
 	version     int       // of the actor that the messenger was made from
 	pausedSince time.Time // zero unless paused
+	pausing     int       // settlements under way that pause the actor
 	health      HealthStatus
 }
 
@@ -237,10 +238,29 @@ func (l *line) paused() time.Time {
 	return l.pausedSince
 }
 
+// pause stops the claiming at once, before the books know of it. Call settled
+// when they do.
+func (l *line) pause(at time.Time) (settled func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pausing++
+	if l.pausedSince.IsZero() {
+		l.pausedSince = at
+	}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.pausing--
+	}
+}
+
 // readPause learns of a pause that a person ended, or another process began.
 func (l *line) readPause(ctx context.Context) {
-	l.mu.Lock() // no settlement is told between the reading and its end
+	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.pausing > 0 {
+		return // the books do not know yet
+	}
 	found, err := l.desk.store.Healths(ctx, []string{l.id})
 	if err != nil {
 		return

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"time"
 )
 
 // carry carries one claimed delivery: call, settle, ring. In vain it only hands
@@ -30,8 +31,32 @@ func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
 	}
 	e.now = moment()
 	s := settle(l.desk.snapshot.Load(), kind, e)
-	err := l.desk.store.Settle(context.WithoutCancel(ctx), []Settlement{s})[0]
-	l.told(s, err)
+	if s.Health == HealthPaused {
+		defer l.pause(s.At)()
+	}
+	l.told(s, l.write(ctx, s, c.Delivery.LeasedUntil))
+}
+
+// settleAgain is the wait after a settlement that the books did not take.
+const settleAgain = time.Second
+
+// write settles. Books that are unwell are asked again while the lease lasts:
+// what was sent and not settled is sent twice.
+func (l *line) write(ctx context.Context, s Settlement, until *time.Time) error {
+	for {
+		err := l.desk.store.Settle(context.WithoutCancel(ctx), []Settlement{s})[0]
+		if err == nil || errors.Is(err, ErrFenced) || until == nil || moment().Add(settleAgain).After(*until) {
+			return err
+		}
+		l.desk.log.Warn("an attempt was not settled yet", "delivery", s.DeliveryID, "attempt", s.Attempt, "error", err)
+		again := time.NewTimer(settleAgain)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return err
+		}
+	}
 }
 
 // call makes the attempt and sets its outcome. The timeout is shorter than the
@@ -45,7 +70,11 @@ func (l *line) call(ctx context.Context, kind Kind, e *ended) {
 		return
 	}
 	parcel, err := l.pack(ctx, kind, e)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNotRead):
+		e.outcome = Deferred(err)
+		return
+	case err != nil:
 		e.outcome = Refused(err)
 		return
 	}
@@ -63,6 +92,9 @@ func (l *line) call(ctx context.Context, kind Kind, e *ended) {
 	}
 	e.outcome = Unsure(errors.New("the answer was lost, and there is nobody to ask whether it arrived"))
 }
+
+// errNotRead: the books could not be asked, which may go well later.
+var errNotRead = errors.New("the database could not be read")
 
 // errGone: the actor was deleted with deliveries still to carry.
 var errGone = errors.New("the actor has been deleted")
@@ -137,6 +169,9 @@ func (l *line) promised(ctx context.Context, d Delivery) (APIConfig, error) {
 		return config, nil
 	}
 	config, err := l.desk.store.APIConfigAt(ctx, d.APIConfigID, d.APIConfigVersion)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("%w: %w", errNotRead, err)
+	}
 	if err != nil {
 		return config, fmt.Errorf("read version %d of the API config %s: %w", d.APIConfigVersion, d.APIConfigName, err)
 	}
@@ -170,9 +205,6 @@ func (l *line) told(s Settlement, err error) {
 		desk.bell.Ring(ringActor(s.Fallback.ActorID))
 	}
 	l.mu.Lock()
-	if s.Health == HealthPaused && l.pausedSince.IsZero() {
-		l.pausedSince = s.At
-	}
 	changed := s.Health != "" && s.Health != l.health
 	if changed {
 		l.health = s.Health
