@@ -79,6 +79,9 @@ func (l limits) MutateOperationContext(_ context.Context, oc *graphql.OperationC
 	if err := checkVariables(l.schema, oc); err != nil {
 		return err
 	}
+	if oc.Operation.Operation == ast.Subscription && len(graphql.CollectFields(oc, oc.Operation.SelectionSet, []string{"Subscription"})) != 1 {
+		return refuse(gen.ErrorCodeValidationFailed, "a subscription follows one field; @skip and @include left another number")
+	}
 	s := scale{variables: oc.Variables, introspection: l.introspection}
 	return s.weigh(oc.Operation.SelectionSet, 1, 1)
 }

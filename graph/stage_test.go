@@ -26,6 +26,8 @@ type stage struct {
 	server    *Server
 	url       string
 	transport http.RoundTripper
+	path      string // of the books
+	postman   *postman
 	log       *lockedBuffer
 	tokens    map[dispatch.Scope]string
 
@@ -59,14 +61,23 @@ type postConfig struct {
 	Text string `json:"text" title:"Text" doc:"What to say." template:"true"`
 }
 
-type postman struct{}
+// postman delivers at once, or, when he has a door, when the test opens it.
+type postman struct{ here, door chan struct{} }
 
-func (postman) Deliver(context.Context, dispatch.Parcel) dispatch.Outcome {
+func (p *postman) Deliver(ctx context.Context, _ dispatch.Parcel) dispatch.Outcome {
+	if p.door != nil {
+		p.here <- struct{}{}
+		select {
+		case <-p.door:
+		case <-ctx.Done():
+			return dispatch.Deferred(ctx.Err())
+		}
+	}
 	return dispatch.Delivered(dispatch.Ref{ID: "letter"})
 }
 
-func kinds() []dispatch.Kind {
-	open := func(any, dispatch.World) (dispatch.Messenger, error) { return postman{}, nil }
+func kinds(p *postman) []dispatch.Kind {
+	open := func(any, dispatch.World) (dispatch.Messenger, error) { return p, nil }
 	return []dispatch.Kind{
 		{
 			Name: "board", Title: "Board", Description: "A board.", BuiltIn: true, DefaultName: "Board-Default",
@@ -101,17 +112,12 @@ func newStage(t *testing.T, change ...func(*Options)) *stage {
 // openStage opens a front door that nothing leads to yet.
 func openStage(t *testing.T, change ...func(*Options)) *stage {
 	t.Helper()
-	s := &stage{t: t, log: &lockedBuffer{}, tokens: map[dispatch.Scope]string{}}
+	s := &stage{
+		t: t, log: &lockedBuffer{}, tokens: map[dispatch.Scope]string{}, postman: &postman{},
+		path: filepath.Join(t.TempDir(), "books.db"),
+	}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
-	path := filepath.Join(t.TempDir(), "books.db")
-	keys, err := db.OpenKeyring(path + ".key")
-	s.must(err)
-	store, err := db.Open(t.Context(), "sqlite:"+path, db.Options{Keyring: keys, Kinds: kinds(), Logger: log})
-	s.must(err)
-	conditions, err := lambda.NewConditions()
-	s.must(err)
-	s.desk, err = dispatch.NewDesk(t.Context(), dispatch.Options{Store: store, Kinds: kinds(), Conditions: conditions, Log: log, PublicURL: "https://tocsin.example"})
-	s.must(err)
+	s.desk = s.openDesk(log)
 	for _, scope := range dispatch.Scopes {
 		s.tokens[scope] = s.token(scope, nil)
 	}
@@ -123,13 +129,29 @@ func openStage(t *testing.T, change ...func(*Options)) *stage {
 		change(&o)
 	}
 	s.server = New(s.desk, o)
-	t.Cleanup(func() {
-		s.drain()
+	t.Cleanup(s.drain)
+	return s
+}
+
+// openDesk opens a desk on the books, as each process does that works on them.
+func (s *stage) openDesk(log *slog.Logger) *dispatch.Desk {
+	s.t.Helper()
+	keys, err := db.OpenKeyring(s.path + ".key")
+	s.must(err)
+	store, err := db.Open(s.t.Context(), "sqlite:"+s.path, db.Options{Keyring: keys, Kinds: kinds(s.postman), Logger: log})
+	s.must(err)
+	s.t.Cleanup(func() {
 		if err := store.Close(); err != nil {
-			t.Errorf("close the books: %v", err)
+			s.t.Errorf("close the books: %v", err)
 		}
 	})
-	return s
+	conditions, err := lambda.NewConditions()
+	s.must(err)
+	desk, err := dispatch.NewDesk(s.t.Context(), dispatch.Options{
+		Store: store, Kinds: kinds(s.postman), Conditions: conditions, Log: log, PublicURL: "https://tocsin.example",
+	})
+	s.must(err)
+	return desk
 }
 
 // drain ends the front door; a second time it does nothing.
