@@ -200,6 +200,29 @@ func (s *stage) revoke(id string) {
 	contains(s.t, a, `"revokedAt":"20`)
 }
 
+// state is how far configuration and ledger have come.
+type state struct {
+	configuration int64
+	ledger        int64
+}
+
+func (s *stage) state() state {
+	s.t.Helper()
+	cfg, err := s.desk.Configuration(s.t.Context())
+	s.must(err)
+	head, err := s.desk.LedgerHead(s.t.Context())
+	s.must(err)
+	return state{int64(cfg.Version), head}
+}
+
+// unchanged makes sure that nothing was written since.
+func (s *stage) unchanged(t *testing.T, before state) {
+	t.Helper()
+	if now := s.state(); now != before {
+		t.Errorf("something was changed: %+v, before %+v", now, before)
+	}
+}
+
 // request makes a request with the headers given as "Name: value".
 func (s *stage) request(method, target, body string, headers ...string) *http.Request {
 	s.t.Helper()
