@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,17 +71,27 @@ func (d *Desk) UpdateActor(ctx context.Context, c Caller, in UpdateActorInput) (
 func (d *Desk) checkActorItself(e *edit, a Actor, kind Kind) {
 	e.name(a.Name, a.ID, func(folded string) string { return actorNamed(e.cfg, folded) })
 	filled, problems := Fill(kind.Settings, a.Settings, a.Secrets)
+	if len(problems) == 0 && len(e.problems) == 0 {
+		problems = d.problemsOf(kind, filled)
+	}
 	if a.BuiltIn {
 		// a built-in actor exists before anybody has set it up
 		problems = slices.DeleteFunc(problems, func(p UserError) bool { return p.Code == CodeRequired })
 	}
 	e.problems = append(e.problems, problems...)
-	if len(e.problems) > 0 {
-		return
+}
+
+// problemsOf is what the kind itself says of settings.
+func (d *Desk) problemsOf(kind Kind, settings any) []UserError {
+	_, err := kind.Open(settings, d.world)
+	var refusal *Refusal
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refusal):
+		return refusal.Problems
 	}
-	if _, err := kind.Open(filled, d.world); err != nil && !a.BuiltIn {
-		e.add(CodeInvalid, "settings", "cannot be used: "+err.Error())
-	}
+	return []UserError{{Code: CodeInvalid, Path: []string{"settings"}, Message: "settings cannot be used: " + err.Error()}}
 }
 
 // takeSecrets sets, keeps and clears secrets: a field left out is kept, null

@@ -24,6 +24,8 @@ import (
 //	template:"html"       the same as HTML: what the fields hold is escaped
 //	enum:"POST,PUT"       one of these
 //	format:"uri"          uri, email or hostname: for a form
+//	address:"true"        says where the actor talks to, as uri and hostname do:
+//	                      a change of it asks for the secrets again
 //	min:"1" max:"65535"   bounds of a number, of the length of a text, of the size of a list
 const maxSettingsText = 20_000
 

@@ -148,6 +148,9 @@ func (s *Settlement) uncertain(cfg *Configuration, kind Kind, e ended) {
 	case e.policy == Park:
 		s.Move = MovePark
 		s.giveUp(cfg, e, "nobody knows whether it arrived, and the API config says PARK; look there, and retry it if it did not")
+	case s.Trying > patience.GiveUp:
+		s.Move = MoveGivenUp
+		s.giveUp(cfg, e, fmt.Sprintf("given up after trying for %s: every answer was lost, and nobody knows whether it arrived; look there, and retry it if it did not", patience.GiveUp))
 	default:
 		s.Move, s.Status = MoveResend, Pending
 		s.again(e.now)

@@ -38,6 +38,7 @@ func TestSettle(t *testing.T) {
 		"asked: no answer":                 {Uncertain, Deferred(no), false, true, Resend, 0, Uncertain, MoveDeferred, HealthFailing, 4 * time.Second, 0},
 		"nobody to ask, resend":            {Uncertain, Unsure(lost), false, false, Resend, 0, Pending, MoveResend, HealthFailing, 0, 0},
 		"nobody to ask, park":              {Uncertain, Unsure(lost), false, false, Park, 0, Failed, MovePark, HealthFailing, 0, 1},
+		"uncertain for a day, resend":      {Uncertain, Unsure(lost), false, false, Resend, day, Failed, MoveGivenUp, HealthFailing, 0, 1},
 		"uncertain for a day, repeatable":  {Pending, Unsure(lost), true, false, Resend, day, Failed, MoveRefused, HealthFailing, 0, 1},
 		"misconfigured while it is unsure": {Uncertain, Misconfigured(no), false, true, Resend, 0, Uncertain, MoveMisconfigured, HealthPaused, 0, 0},
 	}

@@ -122,6 +122,18 @@ func (d *Desk) CommentOnTicket(ctx context.Context, c Caller, in CommentOnTicket
 // MarkNotificationsRead marks those notifications, or all when ids is nil, and
 // tells how many are unread then.
 func (d *Desk) MarkNotificationsRead(ctx context.Context, _ Caller, ids []string) (unread int, err error) {
+	var check checker
+	if len(ids) > maxTogether {
+		check.together("ids", len(ids))
+	}
+	for i, id := range ids {
+		if IDPrefix(id) != PrefixNotification {
+			check.add(CodeNotFound, fmt.Sprintf("ids.%d", i), "names no notification; give ids that begin with "+PrefixNotification+"_")
+		}
+	}
+	if err := refused(check.problems); err != nil {
+		return 0, err
+	}
 	return d.store.MarkNotificationsRead(ctx, ids, moment())
 }
 
