@@ -172,12 +172,16 @@ func (s *scale) first(f *ast.Field, definition *ast.ArgumentDefinition) int {
 	return defaultPageSize
 }
 
-// readable refuses a number in the document that cannot be read.
+// readable refuses what the validator lets through in a document: a number that
+// cannot be read, and an object where the type is none.
 func readable(v *ast.Value) *gqlerror.Error {
 	for _, child := range v.Children {
 		if err := readable(child.Value); err != nil {
 			return err
 		}
+	}
+	if def := v.Definition; v.Kind == ast.ObjectValue && def != nil && def.Kind != ast.InputObject && def.Name != "JSON" {
+		return refuse(gen.ErrorCodeValidationFailed, "holds an object where a %s must be; see the schema", def.Name)
 	}
 	if v.Kind == ast.IntValue || v.Kind == ast.FloatValue {
 		if _, err := v.Value(nil); err != nil {
