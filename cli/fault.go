@@ -75,7 +75,7 @@ type backoff struct {
 func (b *backoff) next(asked time.Duration) time.Duration {
 	wait := min(b.least<<min(b.tries, 16), b.most)
 	b.tries++
-	return max(wait/2+rand.N(wait/2), asked)
+	return max(wait/2+rand.N(wait/2), asked) //nolint:gosec // jitter keeps no secret
 }
 
 // pause waits, and tells when ctx ended first.

@@ -65,7 +65,7 @@ func clientOf(t *testing.T, h http.Handler) *client {
 	t.Helper()
 	network := newPipes()
 	transport := &http.Transport{DialContext: network.dial}
-	server := &http.Server{Handler: h} //nolint:gosec // its one client is the test
+	server := &http.Server{Handler: h}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(network) }) // ends by Close
 	t.Cleanup(func() {

@@ -123,10 +123,14 @@ func TestRaiseEnds(t *testing.T) {
 		{"all taken", good + good, "", &desk{}, 0, "accepted 2, repeated 0, rejected 0, skipped 0\n", "<nil>"},
 		{"standard input", good, "-", &desk{}, 0, "accepted 1, repeated 0, rejected 0, skipped 0\n", "<nil>"},
 		{"a line rejected", good + "{}\n", "-", &desk{}, 1, "accepted 1, repeated 0, rejected 1 (line 2), skipped 0\n", "-:2: behaviorModel: is missing; give some text\n"},
-		{"a server that is no Tocsin", good, "", http.NotFoundHandler(), 1, "accepted 0, repeated 0, rejected 0, skipped 0\n",
-			"stopped after 0 alerts: http://127.0.0.1"},
-		{"many lines rejected", strings.Repeat("{}\n", 25), "", &desk{}, 1,
-			"accepted 0, repeated 0, rejected 25 (line 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 and 5 more), skipped 0\n", "FILE:1: "},
+		{
+			"a server that is no Tocsin", good, "", http.NotFoundHandler(), 1, "accepted 0, repeated 0, rejected 0, skipped 0\n",
+			"stopped after 0 alerts: http://127.0.0.1",
+		},
+		{
+			"many lines rejected", strings.Repeat("{}\n", 25), "", &desk{}, 1,
+			"accepted 0, repeated 0, rejected 25 (line 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20 and 5 more), skipped 0\n", "FILE:1: ",
+		},
 	} {
 		code, out, said := raise(t, test.h, Raise{Format: "tocsin", File: test.file}, test.in)
 		if code != test.code || out != test.wantOut || !strings.HasPrefix(said, test.wantEr) {

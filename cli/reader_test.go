@@ -48,7 +48,7 @@ func TestReader(t *testing.T) {
 }
 
 func TestReaderNamesWhatIsNoLine(t *testing.T) {
-	in := "\xff\xfe\n\n{\"a\":\x00}\n" + strings.Repeat("x", maxLine+1) + "\nnull null\n"
+	in := "\xff\xfe\n\n{\"a\":\x00}\n" + strings.Repeat("x", maxLine+1) + "\n{} {}\n"
 	want := []struct {
 		line int
 		text string

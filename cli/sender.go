@@ -82,7 +82,7 @@ func (s *sender) add(ctx context.Context, e entry) error {
 		}
 	}
 	if len(s.batch) == 0 {
-		s.size = around
+		s.size = around - len(",") // the first has none before it
 	}
 	s.batch = append(s.batch, e)
 	s.size += len(",") + len(e.alert)

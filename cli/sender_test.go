@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,8 +22,9 @@ type request struct {
 	header http.Header
 }
 
-// desk answers raiseAlerts as the contract has it.
+// desk answers raiseAlerts as the contract has it, one after the other.
 type desk struct {
+	mu       sync.Mutex
 	requests []request
 	taken    map[string]bool
 	refuse   func(w http.ResponseWriter, r request) bool // answers in its place
@@ -48,6 +50,8 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, a := range sent.Variables.Input.Alerts {
 		got.keys = append(got.keys, a.IdempotencyKey)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.requests = append(d.requests, got)
 	if d.refuse == nil || !d.refuse(w, got) {
 		d.take(w, got)
@@ -81,6 +85,8 @@ func (d *desk) take(w http.ResponseWriter, r request) {
 
 // sizes are how many alerts each request held.
 func (d *desk) sizes() (out []int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for _, r := range d.requests {
 		out = append(out, len(r.keys))
 	}
@@ -164,20 +170,37 @@ func TestBatchesByBytes(t *testing.T) {
 	})
 }
 
-// TestExactlyFull: a request may have exactly the bytes that the server takes.
+// TestExactlyFull: a request may have exactly the bytes that the server takes,
+// with one alert and with two.
 func TestExactlyFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		around := len(bodyHead) + len(bodyTail)
-		line := func(size int) string {
-			const frame = `{"behaviorModel":"m","idempotencyKey":"k","summary":""}`
-			return `{"behaviorModel":"m","idempotencyKey":"k","summary":"` + strings.Repeat("x", size-len(frame)) + "\"}\n"
-		}
-		d := &desk{}
-		o := sendTo(t, d, strings.NewReader(line(maxBody-around)+line(maxBody-around+1)))
-		if o.tally.accepted != 1 || fmt.Sprint(o.tally.rejectedLines) != "[2]" || len(d.requests) != 1 || d.requests[0].size != maxBody {
-			t.Errorf("%s, requests %v", o.tally.summary(), d.sizes())
-		}
-	})
+	const frame = `{"behaviorModel":"m","idempotencyKey":"k","summary":""}`
+	line := func(size int) string {
+		return strings.Replace(frame, `""`, `"`+strings.Repeat("x", size-len(frame))+`"`, 1) + "\n"
+	}
+	room := maxBody - len(bodyHead) - len(bodyTail)
+	for _, test := range []struct {
+		name, in string
+		sizes    string
+		rejected string
+	}{
+		{"one", line(room), "[1]", "[]"},
+		{"one too long", line(room + 1), "[]", "[1]"},
+		{"two", line(room-100) + line(99), "[2]", "[]"},
+		{"two too long", line(room-100) + line(100), "[1 1]", "[]"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &desk{}
+			o := sendTo(t, d, strings.NewReader(test.in))
+			if got := fmt.Sprint(d.sizes()); got != test.sizes || fmt.Sprint(o.tally.rejectedLines) != test.rejected {
+				t.Errorf("%s: requests of %s alerts, %s", test.name, got, o.tally.summary())
+			}
+			for _, r := range d.requests {
+				if r.size > maxBody || len(d.requests) == 1 && r.size != maxBody {
+					t.Errorf("%s: a request of %d bytes", test.name, r.size)
+				}
+			}
+		})
+	}
 }
 
 // TestHalved: what a server refuses as too large goes in halves, down to the
@@ -347,7 +370,7 @@ func TestLinger(t *testing.T) {
 		go func() { done <- sendTo(t, d, in) }()
 		fmt.Fprint(write, alertLines(2, 0))
 		synctest.Wait()
-		if len(d.requests) != 0 {
+		if len(d.sizes()) != 0 {
 			t.Error("the alerts did not wait for others")
 		}
 		time.Sleep(linger + time.Millisecond) //nolint:forbidigo // the bubble's time

@@ -186,8 +186,9 @@ func (s *subscription) lost(err error) *fault {
 		return s.client.unknownCaller()
 	case closeBadRequest, closeSubprotocol:
 		return &fault{text: text + "; use the tocsin of the server's version"}
+	default:
+		return &fault{cure: again, text: text}
 	}
-	return &fault{cure: again, text: text}
 }
 
 // say sends a message that has a payload of ours.

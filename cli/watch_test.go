@@ -3,10 +3,13 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -122,13 +125,13 @@ type watched struct {
 	err       error
 }
 
-// watch runs a watcher against a ledger, in the time of a bubble, for at most
-// that long or until it has printed that many events.
-func watch(t *testing.T, l *ledger, after string, events int, limit time.Duration) watched {
+// watch runs a watcher against a ledger until it has printed that many events,
+// for at most an hour of a bubble's time.
+func watch(t *testing.T, l *ledger, after string, events int) watched {
 	t.Helper()
 	l.t = t
 	c := clientOf(t, l)
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
 	var out, said bytes.Buffer
 	w := &watcher{client: c, given: after, after: after, line: humanLine, err: &said, out: writerFunc(func(p []byte) (int, error) {
@@ -214,7 +217,7 @@ func TestWatch(t *testing.T) {
 			}
 			s.stay()
 		}
-		w := watch(t, l, "", 3*(len(ends)+1), time.Hour)
+		w := watch(t, l, "", 3*(len(ends)+1))
 		w.wantEvents(t, 3*(len(ends)+1))
 		w.wantExit(t, 130, "interrupted; to go on from here give --after c27")
 		if got := fmt.Sprint(l.afters); got != "[c0 c3 c6 c9 c12 c15 c18 c21 c24]" {
@@ -238,7 +241,7 @@ func TestWatchFromNowOn(t *testing.T) {
 				s.stay()
 			}
 		}}
-		watch(t, l, "", 2, time.Hour).wantEvents(t, 2)
+		watch(t, l, "", 2).wantEvents(t, 2)
 		if got := fmt.Sprint(l.afters); got != "[c0 c0]" {
 			t.Errorf("the subscriptions began after %s", got)
 		}
@@ -270,18 +273,30 @@ func TestWatchRefused(t *testing.T) {
 		code int
 		want string
 	}{
-		"a token that is not accepted": {func(s *stand) { s.read(); _ = s.ws.Close(4403, "Forbidden") }, 1,
-			"the server does not accept the token; it may be wrong, expired or revoked; use one with the scope RAISE; to go on from here give --after c5"},
-		"a token without the scope": {sayError("FORBIDDEN", "no"), 1,
-			"the token may not do this; use one with the scope RAISE; to go on from here give --after c5"},
-		"a cursor that expired": {sayError("CURSOR_EXPIRED", "too old"), 3,
-			"--after c5: the ledger no longer holds what follows this cursor; look at the tickets as they are now, then watch without --after"},
-		"a cursor of another list": {sayError("BAD_REQUEST", "the cursor is not one of this list"), 2,
-			"--after: the cursor is not one of this list; give a cursor that watch printed, or leave it out to begin now"},
-		"a server of another version": {sayError("VALIDATION_FAILED", "no field ticketEvents"), 1,
-			"the server does not know this request; use the tocsin of its version: no field ticketEvents; to go on from here give --after c5"},
-		"a message that it does not know": {func(s *stand) { s.read(); _ = s.ws.Close(4400, "Unknown\x1b[2J") }, 1,
-			"the server closed the connection: 4400 Unknown [2J; use the tocsin of the server's version; to go on from here give --after c5"},
+		"a token that is not accepted": {
+			func(s *stand) { s.read(); _ = s.ws.Close(4403, "Forbidden") }, 1,
+			"the server does not accept the token; it may be wrong, expired or revoked; use one with the scope RAISE; to go on from here give --after c5",
+		},
+		"a token without the scope": {
+			sayError("FORBIDDEN", "no"), 1,
+			"the token may not do this; use one with the scope RAISE; to go on from here give --after c5",
+		},
+		"a cursor that expired": {
+			sayError("CURSOR_EXPIRED", "too old"), 3,
+			"--after c5: the ledger no longer holds what follows this cursor; look at the tickets as they are now, then watch without --after",
+		},
+		"a cursor of another list": {
+			sayError("BAD_REQUEST", "the cursor is not one of this list"), 2,
+			"--after: the cursor is not one of this list; give a cursor that watch printed, or leave it out to begin now",
+		},
+		"a server of another version": {
+			sayError("VALIDATION_FAILED", "no field ticketEvents"), 1,
+			"the server does not know this request; use the tocsin of its version: no field ticketEvents; to go on from here give --after c5",
+		},
+		"a message that it does not know": {
+			func(s *stand) { s.read(); _ = s.ws.Close(4400, "Unknown\x1b[2J") }, 1,
+			"the server closed the connection: 4400 Unknown [2J; use the tocsin of the server's version; to go on from here give --after c5",
+		},
 		"an event without a cursor":   {sayRaw(`{"id":"1","type":"next","payload":{"data":{"ticketEvents":{"kind":"OPENED"}}}}`), 1, stranger},
 		"an event of another shape":   {sayRaw(`{"id":"1","type":"next","payload":{"data":{"ticketEvents":{"cursor":7}}}}`), 1, stranger},
 		"no message of the protocol":  {sayRaw(`hello`), 1, stranger},
@@ -292,7 +307,7 @@ func TestWatchRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := &ledger{script: func(_ int, s *stand) { test.do(s) }}
-				w := watch(t, l, "c5", 1, time.Hour)
+				w := watch(t, l, "c5", 1)
 				w.wantExit(t, test.code, test.want)
 				if l.calls != 1 || w.said != "" || w.out != "" {
 					t.Errorf("%d connections, said %q, printed %q", l.calls, w.said, w.out)
@@ -319,7 +334,7 @@ func TestWatchHandshake(t *testing.T) {
 			}
 		}}
 		began := time.Now()
-		w := watch(t, l, "", 1, time.Hour)
+		w := watch(t, l, "", 1)
 		w.wantEvents(t, 1)
 		if took := time.Since(began); took < 30*time.Second || took > 32*time.Second {
 			t.Errorf("it came again after %v, want the 30 s that were asked for", took)
@@ -340,7 +355,7 @@ func TestWatchHandshake(t *testing.T) {
 				w.WriteHeader(status)
 				return true
 			}}
-			watch(t, l, "c5", 1, time.Hour).wantExit(t, 1, want)
+			watch(t, l, "c5", 1).wantExit(t, 1, want)
 		})
 	}
 }
@@ -349,7 +364,7 @@ func TestWatchHandshake(t *testing.T) {
 func TestWatchBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &ledger{before: func(w http.ResponseWriter, _ int) bool { w.WriteHeader(http.StatusBadGateway); return true }}
-		watch(t, l, "c5", 1, time.Hour).wantExit(t, 130, "interrupted; to go on from here give --after c5")
+		watch(t, l, "c5", 1).wantExit(t, 130, "interrupted; to go on from here give --after c5")
 		if l.calls < 200 || l.calls > 500 {
 			t.Errorf("%d tries within an hour, want one in 7.5 to 15 seconds", l.calls)
 		}
@@ -373,7 +388,7 @@ func TestWatchPings(t *testing.T) {
 			}
 			s.stay()
 		}}
-		w := watch(t, l, "", 1, time.Hour)
+		w := watch(t, l, "", 1)
 		if fmt.Sprint(pongs) != `[pong pong{"n":7}]` {
 			t.Errorf("the pings were answered with %v", pongs)
 		}
@@ -399,4 +414,45 @@ func TestWatchCannotPrint(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 	})
+}
+
+// TestWatchTLS: a server that offers HTTP/2 is asked by HTTP/2, and subscribed
+// to by HTTP/1.1, which alone can become a WebSocket there.
+func TestWatchTLS(t *testing.T) {
+	l := &ledger{t: t, script: func(_ int, s *stand) {
+		if s.welcome() {
+			s.show(1, 1)
+			s.stay()
+		}
+	}}
+	var asked string
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			asked = r.Proto
+		}
+		l.ServeHTTP(w, r)
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	c, err := Server{URL: server.URL, TokenFile: tokenFile(t)}.client("READ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.http.CloseIdleConnections()
+	c.http.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var printed string
+	w := &watcher{client: c, line: humanLine, err: io.Discard, out: writerFunc(func(p []byte) (int, error) {
+		printed += string(p)
+		cancel()
+		return len(p), nil
+	})}
+	if err := w.run(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(printed, "T-1  OPENED") {
+		t.Errorf("printed %q, ended with %v", printed, err)
+	}
+	if asked != "HTTP/2.0" {
+		t.Errorf("asked by %s", asked)
+	}
 }

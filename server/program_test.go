@@ -46,7 +46,25 @@ type program struct {
 	dir  string
 	addr string
 	cmd  *exec.Cmd
-	out  *bytes.Buffer
+	out  *transcript
+}
+
+// transcript is what a process has written, also while it writes on.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *transcript) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *transcript) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 // start starts the binary on a directory; again on the same address after a stop.
@@ -64,7 +82,7 @@ func (p *program) start(t testing.TB) {
 		p.addr = l.Addr().String()
 		_ = l.Close()
 	}
-	p.out = &bytes.Buffer{}
+	p.out = &transcript{}
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), path, "serve", "--data", p.dir, "--listen", p.addr, "--allow-outbound", "127.0.0.1")
 	p.cmd.Stdout, p.cmd.Stderr = p.out, io.Discard
 	if err := p.cmd.Start(); err != nil {
@@ -72,8 +90,18 @@ func (p *program) start(t testing.TB) {
 	}
 	p.t, p.url = t, "http://"+p.addr
 	p.ready()
-	if found := regexp.MustCompile(`tocsin_[\w-]+`).FindString(p.out.String()); found != "" {
-		p.token = found
+	p.learnToken()
+}
+
+// learnToken reads the token that the first start prints; the text may come
+// after the program is ready.
+func (p *program) learnToken() {
+	p.t.Helper()
+	for end := time.Now().Add(patience); p.token == ""; {
+		p.token = regexp.MustCompile(`tocsin_[\w-]{43}`).FindString(p.out.String())
+		if time.Now().After(end) {
+			p.t.Fatalf("the first start printed no token: %s", p.out)
+		}
 	}
 }
 
