@@ -79,7 +79,7 @@ func Open(ctx context.Context, url string, o Options) (dispatch.Store, error) {
 type books struct {
 	engine   *engine
 	writer   *writer
-	pool     *sql.DB       // of readers
+	pool     *readers
 	reads    *sqlc.Queries // over the pool
 	keyring  *Keyring
 	log      *slog.Logger

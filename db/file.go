@@ -139,8 +139,9 @@ func openFile(ctx context.Context, path string) (*books, error) {
 	pool.SetMaxOpenConns(runtime.GOMAXPROCS(0))
 	pool.SetMaxIdleConns(runtime.GOMAXPROCS(0))
 	one := &onlyConn{conn: conn, prepared: map[string]*sql.Stmt{}}
+	reading := newReaders(pool, true)
 	return &books{
-		engine: &sqliteEngine, pool: pool, reads: sqlc.New(pool),
+		engine: &sqliteEngine, pool: reading, reads: sqlc.New(reading),
 		writer: &writer{
 			engine: &sqliteEngine, begin: one.begin,
 			// A COMMIT that gave an error has not happened.
@@ -148,7 +149,7 @@ func openFile(ctx context.Context, path string) (*books, error) {
 			// Statements are not to be interrupted half-way; a busy file ends the wait.
 			patient: func() (context.Context, context.CancelFunc) { return context.WithoutCancel(ctx), func() {} },
 		},
-		release: func() error { return errors.Join(pool.Close(), one.close(), writing.Close()) },
+		release: func() error { return errors.Join(reading.Close(), one.close(), writing.Close()) },
 	}, nil
 }
 

@@ -32,6 +32,7 @@ var postgresEngine = engine{
 		"alerts":  "INSERT INTO alerts_words (position, search) SELECT position, " + lexemes + " FROM alerts",
 		"tickets": "INSERT INTO tickets_words (position, search) SELECT number, " + lexemes + " FROM tickets",
 	},
+	indexed: func(string) string { return "" },
 	matching: func(table, placeholder string) string {
 		return "SELECT w.position FROM " + table + "_words w WHERE w.search @@ CAST(CAST(" + placeholder + " AS TEXT) AS TSQUERY)"
 	},
@@ -140,7 +141,7 @@ func openPostgres(ctx context.Context, url string) (*books, error) {
 	pool.SetMaxOpenConns(4 * runtime.GOMAXPROCS(0))
 	pool.SetMaxIdleConns(4 * runtime.GOMAXPROCS(0))
 	return &books{
-		engine: &postgresEngine, pool: pool, reads: sqlc.New(pool),
+		engine: &postgresEngine, pool: newReaders(pool, false), reads: sqlc.New(pool),
 		writer: &writer{
 			engine:  &postgresEngine,
 			begin:   func(ctx context.Context) (session, error) { return beginPostgres(ctx, writing) },

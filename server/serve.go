@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"runtime/debug"
 	"time"
 
 	"tocsin/actors"
@@ -22,8 +24,20 @@ import (
 // drainLimit is how long the server waits for what is under way when it ends.
 const drainLimit = 15 * time.Second
 
+// tune lets the heap grow between collections, since it is small and most of it
+// is short-lived; GOGC and GOMEMLIMIT of the environment go before.
+func tune() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(512 << 20) // beyond it, collections are as frequent as it takes
+	}
+}
+
 // Run serves until ctx ends, and then lets what is under way end.
 func (s *Serve) Run(ctx context.Context, std streams) error {
+	tune()
 	if s.Demo {
 		return s.runDemo(ctx, std)
 	}
