@@ -151,12 +151,12 @@ func TestBatchesByCount(t *testing.T) {
 func TestBatchesByBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{}
-		in := alertLines(20, 1<<20) + alertLines(1, maxBody-8) + alertLines(1, 0)
+		in := alertLines(9, 1<<20) + alertLines(1, maxBody-8) + alertLines(1, 0)
 		o := sendTo(t, d, strings.NewReader(in))
-		if o.tally.accepted != 20 || o.tally.repeated != 1 || fmt.Sprint(o.tally.rejectedLines) != "[21]" {
+		if o.tally.accepted != 9 || o.tally.repeated != 1 || fmt.Sprint(o.tally.rejectedLines) != "[10]" {
 			t.Errorf("%s", o.tally.summary())
 		}
-		if o.said != "in.jsonl:21: makes a request of more than 8 MiB; shorten it\n" {
+		if o.said != "in.jsonl:10: makes a request of more than 8 MiB; shorten it\n" {
 			t.Errorf("said %.200s", o.said)
 		}
 		for _, r := range d.requests {
@@ -164,8 +164,8 @@ func TestBatchesByBytes(t *testing.T) {
 				t.Errorf("a request has %d bytes", r.size)
 			}
 		}
-		if len(d.requests) != 3 {
-			t.Errorf("requests of %v alerts, want three that are as full as may be", d.sizes())
+		if len(d.requests) != 2 {
+			t.Errorf("requests of %v alerts, want two that are as full as may be", d.sizes())
 		}
 	})
 }
