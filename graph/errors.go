@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql/errcode"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -95,15 +96,34 @@ func limited(list gqlerror.List) gqlerror.List {
 		list = list[:maxErrors]
 	}
 	for _, err := range list {
-		err.Message = dispatch.Cut(err.Message, maxErrorMessage)
 		if len(err.Path.String()) > maxErrorMessage { // it names what was sent
 			err.Path = nil
 		}
 		if _, ours := err.Extensions["code"].(gen.ErrorCode); !ours {
-			err.Extensions = map[string]any{"code": ourCode(err.Extensions["code"])}
+			code := ourCode(err.Extensions["code"])
+			err.Extensions = map[string]any{"code": code}
+			err.Message = quiet(code, err.Message)
 		}
+		err.Message = dispatch.Cut(err.Message, maxErrorMessage)
 	}
 	return list
+}
+
+// quiet leaves out of a library's message the value that was found instead of
+// another: it may be a secret.
+func quiet(code gen.ErrorCode, message string) string {
+	if code == gen.ErrorCodeParseFailed {
+		message, _, _ = strings.Cut(message, ` "`)
+	}
+	for _, before := range []string{", found ", " value: "} {
+		if said, value, ok := strings.Cut(message, before); ok && !strings.HasPrefix(value, "null") {
+			message = said + ", found something else"
+		}
+	}
+	if _, typ, ok := strings.Cut(message, " is not a valid "); ok {
+		message = "is not a valid " + typ
+	}
+	return message
 }
 
 // ourCode is the code of an error that a library made before anything ran.

@@ -26,9 +26,8 @@ type operation struct {
 
 // prepare parses, validates and weighs an operation. It runs nothing.
 func (s *Server) prepare(ctx context.Context, params *graphql.RawParams) *operation {
-	op := &operation{s: s, began: time.Now()}
-	ctx = graphql.StartOperationTrace(ctx)
-	op.context, op.refused = s.exec.CreateOperationContext(ctx, params)
+	op := &operation{s: s, began: time.Now(), context: &graphql.OperationContext{}}
+	op.validate(graphql.StartOperationTrace(ctx), params)
 	if len(op.refused) > 0 {
 		op.refused = limited(op.refused)
 		op.note(op.refused)
@@ -43,6 +42,17 @@ func (s *Server) prepare(ctx context.Context, params *graphql.RawParams) *operat
 		}
 	}
 	return op
+}
+
+// validate has the library look at the operation. A panic there is a fault of
+// the server, like one in a field, and no document may end the process with it.
+func (op *operation) validate(ctx context.Context, params *graphql.RawParams) {
+	defer func() {
+		if p := recover(); p != nil {
+			op.refused = gqlerror.List{op.s.present(ctx, recovered(ctx, p))}
+		}
+	}()
+	op.context, op.refused = op.s.exec.CreateOperationContext(ctx, params)
 }
 
 // refuse ends an operation that was well-formed and may not run this way.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -79,11 +80,14 @@ func (l limits) MutateOperationContext(_ context.Context, oc *graphql.OperationC
 	if err := checkVariables(l.schema, oc); err != nil {
 		return err
 	}
+	s := scale{variables: oc.Variables, introspection: l.introspection}
+	if err := s.weigh(oc.Operation.SelectionSet, 1, 1); err != nil {
+		return err
+	}
 	if oc.Operation.Operation == ast.Subscription && len(graphql.CollectFields(oc, oc.Operation.SelectionSet, []string{"Subscription"})) != 1 {
 		return refuse(gen.ErrorCodeValidationFailed, "a subscription follows one field; @skip and @include left another number")
 	}
-	s := scale{variables: oc.Variables, introspection: l.introspection}
-	return s.weigh(oc.Operation.SelectionSet, 1, 1)
+	return nil
 }
 
 // scale adds up what an operation asks for.
@@ -103,11 +107,11 @@ func (s *scale) weigh(set ast.SelectionSet, depth, times int) *gqlerror.Error {
 		var err *gqlerror.Error
 		switch sel := selection.(type) {
 		case *ast.Field:
-			err = s.field(sel, depth, times)
+			err = cmp.Or(directed(sel.Directives), s.field(sel, depth, times))
 		case *ast.InlineFragment:
-			err = s.weigh(sel.SelectionSet, depth, times)
+			err = cmp.Or(directed(sel.Directives), s.weigh(sel.SelectionSet, depth, times))
 		case *ast.FragmentSpread:
-			err = s.weigh(sel.Definition.SelectionSet, depth, times)
+			err = cmp.Or(directed(sel.Directives), s.weigh(sel.Definition.SelectionSet, depth, times))
 		}
 		if err != nil {
 			return err
@@ -133,10 +137,8 @@ func (s *scale) field(f *ast.Field, depth, times int) *gqlerror.Error {
 	case strings.HasPrefix(f.Name, "__"):
 		return nil // the rule MaxIntrospectionDepth bounds it
 	}
-	for _, arg := range f.Arguments {
-		if err := readable(arg.Value); err != nil {
-			return err
-		}
+	if err := arguments(f.Arguments); err != nil {
+		return err
 	}
 	return s.weigh(f.SelectionSet, depth+1, times*s.multiplier(f))
 }
@@ -170,6 +172,24 @@ func (s *scale) first(f *ast.Field, definition *ast.ArgumentDefinition) int {
 		}
 	}
 	return defaultPageSize
+}
+
+func directed(list ast.DirectiveList) *gqlerror.Error {
+	for _, directive := range list {
+		if err := arguments(directive.Arguments); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func arguments(list ast.ArgumentList) *gqlerror.Error {
+	for _, arg := range list {
+		if err := readable(arg.Value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readable refuses what the validator lets through in a document: a number that

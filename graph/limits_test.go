@@ -171,3 +171,24 @@ func TestIntrospectionOff(t *testing.T) {
 	contains(t, s.ask(dispatch.ScopeRead, `{ __typename viewer { __typename } }`, nil), `{"data":{"__typename":"Query","viewer":{"__typename":"Viewer"}}}`)
 	contains(t, s.log.String(), "!ERROR")
 }
+
+// TestNoEcho sends documents that go wrong near a secret: neither the answer nor
+// the log repeats it.
+func TestNoEcho(t *testing.T) {
+	s := newStage(t)
+	for _, around := range []string{
+		`{type: "post", name: 1, secrets: {token: "%s"}}`, `{type: "post", name: "n", secrets: {token: "%s"}, settings: {a: 1e400}}`,
+		`{type: "post", name: "n", secrets: {token: "%s"}`, `{type: "post", name: "n", secrets: {token: "%s}}`, `{type: "post", name: "%s" "%[1]s"}`,
+		`{type: "post", name: {token: "%s"}}`, `["%s"]`, `"%s"`, `{"%s"}`, `{type: "post", name: "n", enabled: "%s"}`, `{type: "post", name: "n", secrets: {token: "%s", token: "b"}}`,
+	} {
+		answer := s.ask(dispatch.ScopeAdmin, `mutation { createActor(input: `+fmt.Sprintf(around, secret)+`) { actor { id } } }`, nil)
+		contains(t, answer, `"errors":[`, "!"+secret, "!INTERNAL")
+	}
+	for _, in := range []any{secret, []any{secret}, input{"type": "post", "name": input{"token": secret}}, input{"type": "post", "name": "n", "enabled": secret}, input{"type": 1, "name": secret}} {
+		answer := s.ask(dispatch.ScopeAdmin, `mutation($i: CreateActorInput!) { createActor(input: $i) { actor { id } } }`, input{"i": in})
+		contains(t, answer, `"errors":[`, "!"+secret, "!INTERNAL")
+	}
+	answer := s.ask(dispatch.ScopeAdmin, `mutation($s: [Scope!]!) { createApiToken(input: {name: "n", scopes: $s}) { token } }`, input{"s": []string{secret}})
+	contains(t, answer, "is not a valid Scope", "!"+secret)
+	contains(t, s.log.String(), "!"+secret, "!ERROR")
+}

@@ -3,13 +3,10 @@ package graph
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +18,7 @@ import (
 
 // stage is a front door over a real desk on a real SQLite file.
 type stage struct {
-	t         *testing.T
+	t         testing.TB
 	desk      *dispatch.Desk
 	server    *Server
 	url       string
@@ -110,7 +107,7 @@ func newStage(t *testing.T, change ...func(*Options)) *stage {
 }
 
 // openStage opens a front door that nothing leads to yet.
-func openStage(t *testing.T, change ...func(*Options)) *stage {
+func openStage(t testing.TB, change ...func(*Options)) *stage {
 	t.Helper()
 	s := &stage{
 		t: t, log: &lockedBuffer{}, tokens: map[dispatch.Scope]string{}, postman: &postman{},
@@ -216,72 +213,11 @@ func (s *stage) state() state {
 }
 
 // unchanged makes sure that nothing was written since.
-func (s *stage) unchanged(t *testing.T, before state) {
+func (s *stage) unchanged(t testing.TB, before state) {
 	t.Helper()
 	if now := s.state(); now != before {
 		t.Errorf("something was changed: %+v, before %+v", now, before)
 	}
-}
-
-// request makes a request with the headers given as "Name: value".
-func (s *stage) request(method, target, body string, headers ...string) *http.Request {
-	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+target, strings.NewReader(body))
-	s.must(err)
-	for _, header := range headers {
-		name, value, _ := strings.Cut(header, ": ")
-		r.Header.Add(name, value)
-	}
-	return r
-}
-
-func (s *stage) do(r *http.Request) (*http.Response, string) {
-	s.t.Helper()
-	response, err := s.transport.RoundTrip(r)
-	s.must(err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	s.must(err)
-	return response, string(body)
-}
-
-// ask sends a document as a caller with that scope.
-func (s *stage) ask(scope dispatch.Scope, document string, variables map[string]any) string {
-	s.t.Helper()
-	body, err := json.Marshal(map[string]any{"query": document, "variables": variables})
-	s.must(err)
-	_, answer := s.do(s.request(http.MethodPost, "/graphql", string(body), "Authorization: Bearer "+s.tokens[scope], "Content-Type: application/json"))
-	return answer
-}
-
-// dig reads a value from an answer by its path.
-func (s *stage) dig(answer string, path ...string) any {
-	s.t.Helper()
-	var value any
-	s.must(json.Unmarshal([]byte(answer), &value))
-	for _, name := range path {
-		switch v := value.(type) {
-		case map[string]any:
-			value = v[name]
-		case []any:
-			if len(v) == 0 {
-				s.t.Fatalf("no %s in %s", name, answer)
-			}
-			value = v[0]
-		default:
-			s.t.Fatalf("no %s in %s", name, answer)
-		}
-	}
-	return value
-}
-
-func (s *stage) text(answer string, path ...string) string {
-	s.t.Helper()
-	text, ok := s.dig(answer, append([]string{"data"}, path...)...).(string)
-	if !ok {
-		s.t.Fatalf("no text at %v in %s", path, answer)
-	}
-	return text
 }
 
 // furnish makes an actor with a secret, an API config and an action for all
@@ -302,13 +238,4 @@ func (s *stage) furnish() map[string]string {
 	a = s.ask(dispatch.ScopeAdmin, `{ apiTokens { id } }`, nil)
 	ids["token"] = s.text(a, "apiTokens", "0", "id")
 	return ids
-}
-
-func contains(t *testing.T, answer string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if part, not := strings.CutPrefix(part, "!"); not == strings.Contains(answer, part) {
-			t.Errorf("wanted %q (absent: %v) in\n%.2000s", part, not, answer)
-		}
-	}
 }

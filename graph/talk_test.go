@@ -41,6 +41,9 @@ func TestSocketAnswers(t *testing.T) {
 		{`subscription { ticketEvents(after: "nonsense") { id } }`, "BAD_REQUEST"},
 		{`subscription { ticketEvents { id } deliveryChanged { cursor } }`, "VALIDATION_FAILED"},
 		{`subscription { ticketEvents @skip(if: true) { id } }`, "VALIDATION_FAILED"},
+		{`subscription { ticketEvents @skip(if: {}) { id } }`, "VALIDATION_FAILED"},
+		{`{ ... @include(if: {}) { viewer { name } } }`, "VALIDATION_FAILED"},
+		{`{ ...V @skip(if: {}) } fragment V on Query { viewer { name } }`, "VALIDATION_FAILED"},
 		{`subscription { __typename }`, "VALIDATION_FAILED"},
 		{bomb(60), "TOO_COMPLEX"},
 	} {
