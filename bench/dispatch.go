@@ -28,7 +28,7 @@ func (b *dispatchBench) Run(ctx context.Context) error {
 			return err
 		}
 		defer sink.close()
-		h, err := open(ctx, dir, "")
+		h, err := open(ctx, dir)
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (b *dispatchBench) carry(ctx context.Context, h *house, actor string) (figu
 	if err := h.enable(ctx, actor, true); err != nil {
 		return figures{}, err
 	}
-	if _, err := h.delivered(ctx); err != nil {
+	if err := h.delivered(ctx); err != nil {
 		return figures{}, err
 	}
 	return figures{done: b.Deliveries, took: time.Since(began), cpu: h.cpu() - before}, nil
@@ -147,7 +147,7 @@ func (b *dispatchBench) steady(ctx context.Context, h *house, sink *receiver) er
 	if err := failed.Load(); err != nil {
 		return *err
 	}
-	if _, err := h.delivered(ctx); err != nil {
+	if err := h.delivered(ctx); err != nil {
 		return err
 	}
 	var times []time.Duration

@@ -26,7 +26,7 @@ const fanoutSubscription = `subscription { ticketStatusChanged { cursor kind at 
 // Run compares with a server that writes bytes that are ready.
 func (b *fanoutBench) Run(ctx context.Context) error {
 	return inFolder(func(dir string) error {
-		h, err := open(ctx, dir, "")
+		h, err := open(ctx, dir)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -25,7 +24,7 @@ type limitRaise struct {
 // openLimitRaise lets the server make a database with one alert in it, whose
 // rows the limit repeats, and starts the limit on it.
 func openLimitRaise(ctx context.Context, dir string) (*process, error) {
-	h, err := open(ctx, dir, "")
+	h, err := open(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -98,37 +97,45 @@ func (l *limitRaise) Run(ctx context.Context) error {
 func readPatterns(ctx context.Context, db *sql.DB) ([]pattern, error) {
 	var all []pattern
 	for _, table := range []string{"tickets", "alerts", "decisions", "deliveries", "ticket_events", "delivery_events"} {
-		rows, err := db.QueryContext(ctx, "SELECT * FROM "+table) //nolint:gosec // the names are above
+		rows, err := patternsOf(ctx, db, table)
 		if err != nil {
 			return nil, err
 		}
-		columns, err := rows.Columns()
-		if err != nil {
-			return nil, err
-		}
-		for rows.Next() {
-			p := pattern{table: table, columns: columns, values: make([]any, len(columns))}
-			places := make([]any, len(columns))
-			for i := range p.values {
-				places[i] = &p.values[i]
-			}
-			if err := rows.Scan(places...); err != nil {
-				return nil, err
-			}
-			all = append(all, p)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return nil, err
-		}
+		all = append(all, rows...)
 	}
 	for i, p := range all {
 		var err error
-		all[i].insert, err = db.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", p.table, strings.Join(p.columns, ", "), strings.Repeat(", ?", len(p.columns)-1))) //nolint:gosec // as above
+		all[i].insert, err = db.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", p.table, strings.Join(p.columns, ", "), strings.Repeat(", ?", len(p.columns)-1)))
 		if err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+func patternsOf(ctx context.Context, db *sql.DB, table string) ([]pattern, error) {
+	rows, err := db.QueryContext(ctx, "SELECT * FROM "+table) //nolint:gosec // the names are above
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	var all []pattern
+	for rows.Next() {
+		p := pattern{table: table, columns: columns, values: make([]any, len(columns))}
+		places := make([]any, len(columns))
+		for i := range p.values {
+			places[i] = &p.values[i]
+		}
+		if err := rows.Scan(places...); err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, rows.Err()
 }
 
 // bareWriter commits what waits in groups of at most 128.
@@ -166,7 +173,7 @@ func (w *bareWriter) commit(ctx context.Context, raises int) error {
 	for range raises {
 		for _, p := range w.patterns {
 			w.n++
-			if _, err := tx.StmtContext(ctx, p.insert).ExecContext(ctx, w.renewed(p)...); err != nil {
+			if _, err := tx.StmtContext(ctx, p.insert).ExecContext(ctx, w.renewed(p)...); err != nil { //nolint:sqlclosecheck // the transaction closes it
 				return fmt.Errorf("%s: %w", p.table, err)
 			}
 		}

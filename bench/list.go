@@ -72,7 +72,7 @@ func (b *listBench) compare(ctx context.Context, h *house, limit *process, name 
 
 // filled is a server with rows. Its actor is disabled, so that nothing moves.
 func (b *listBench) filled(ctx context.Context, dir string) (*house, error) {
-	h, err := open(ctx, dir, "")
+	h, err := open(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func readPage(ctx context.Context, db *sql.DB) ([]record, error) {
 }
 
 func records(ctx context.Context, db *sql.DB, query string, args ...any) ([]record, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
+	rows, err := db.QueryContext(ctx, query, args...) //nolint:gosec // the statements are above
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func start(ctx context.Context, ready string, args func(addr string) []string) (
 	if p.out, err = os.CreateTemp("", "tocsin-bench-"); err != nil {
 		return nil, err
 	}
-	p.cmd = exec.CommandContext(ctx, self, args(addr)...)
+	p.cmd = exec.CommandContext(ctx, self, args(addr)...) //nolint:gosec // this binary itself
 	var errs strings.Builder
 	p.cmd.Stdout, p.cmd.Stderr = p.out, &errs
 	if err := p.cmd.Start(); err != nil {
@@ -94,7 +94,7 @@ func (p *process) printed() string {
 
 // stop ends the process as an operator would.
 func (p *process) stop() error {
-	defer os.Remove(p.out.Name()) //nolint:errcheck // at worst it is left behind
+	defer os.Remove(p.out.Name())
 	defer p.out.Close()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -25,7 +26,7 @@ func (b *raiseBench) Run(ctx context.Context) error {
 			return err
 		}
 		defer sink.close()
-		h, err := open(ctx, filepath.Join(dir, "server"), "")
+		h, err := open(ctx, filepath.Join(dir, "server"))
 		if err != nil {
 			return err
 		}
@@ -70,7 +71,7 @@ func (b *raiseBench) raise(ctx context.Context, h *house, series string) (figure
 		return f, err
 	}
 	ended := time.Now()
-	if _, err := h.delivered(ctx); err != nil {
+	if err := h.delivered(ctx); err != nil {
 		return f, err
 	}
 	f.cpu = h.cpu() - before
@@ -86,7 +87,7 @@ func inFolder(work func(dir string) error) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // at worst it is left behind
+	defer os.RemoveAll(dir)
 	return work(dir)
 }
 
@@ -112,11 +113,13 @@ func newReceiver(ctx context.Context) (*receiver, error) {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})}
-	go func() { r.ended <- r.http.Serve(l) }()
+	go func() { r.ended <- r.http.Serve(l) }() // close waits for it
 	return r, nil
 }
 
 func (r *receiver) close() {
 	_ = r.http.Close() // the run is over
-	<-r.ended
+	if err := <-r.ended; !errors.Is(err, http.ErrServerClosed) {
+		fmt.Fprintln(os.Stderr, "the receiver ended with", err)
+	}
 }

@@ -25,7 +25,7 @@ func (r *report) row(name string, f figures) {
 }
 
 // end prints the rows, and a note below them.
-func (r *report) end(format string, args ...any) {
+func (r *report) endf(format string, args ...any) {
 	_ = r.table.Flush() // to a terminal
 	fmt.Fprintf(os.Stdout, format+"\n", args...)
 }
@@ -52,7 +52,7 @@ func (b rounds) turns(name string, ours, limit func() (figures, error)) error {
 	r := newReport(os.Stdout)
 	r.row(name, median(mine))
 	r.row("limit", median(bare))
-	r.end("ratio to the limit: %.2f (median of %d turns, %.2f to %.2f)\n", ratios[len(ratios)/2], len(ratios), ratios[0], ratios[len(ratios)-1])
+	r.endf("ratio to the limit: %.2f (median of %d turns, %.2f to %.2f)\n", ratios[len(ratios)/2], len(ratios), ratios[0], ratios[len(ratios)-1])
 	return nil
 }
 

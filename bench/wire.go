@@ -50,7 +50,7 @@ func dialWire(ctx context.Context, addr, path string) (*wire, error) {
 func (w *wire) write(text string) error {
 	frame := []byte{0x81, 0x80 | 126, 0, 0, 0, 0, 0, 0}
 	binary.BigEndian.PutUint16(frame[2:], uint16(len(text))) //nolint:gosec // short texts
-	_, err := w.Conn.Write(append(frame, text...))
+	_, err := w.Write(append(frame, text...))
 	return err
 }
 
@@ -75,7 +75,7 @@ func (w *wire) read() ([]byte, error) {
 // frameOf is a text as the server's side sends it.
 func frameOf(text []byte) []byte {
 	if len(text) < 126 {
-		return append([]byte{0x81, byte(len(text))}, text...)
+		return append([]byte{0x81, byte(len(text))}, text...) //nolint:gosec // short texts
 	}
 	frame := []byte{0x81, 126, 0, 0}
 	binary.BigEndian.PutUint16(frame[2:], uint16(len(text))) //nolint:gosec // short texts

@@ -70,7 +70,7 @@ func (k Kind) NeedsActor() bool { return !k.BuiltIn }
 // Capability is what an actor of a kind can do beside delivering.
 type Capability string
 
-// CanDeliver: sends alerts.
+// CanDeliver says that it sends alerts.
 const CanDeliver Capability = "DELIVER"
 
 // World is all that a messenger may touch.

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -200,9 +201,24 @@ func (c *checker) size(field string, value JSON) {
 	if len(value) > maxJSON {
 		c.add(CodeLimitExceeded, field, fmt.Sprintf("has %d bytes; give at most %d", len(value), maxJSON))
 	}
-	if strings.Contains(string(value), `\u0000`) {
+	if holdsNUL(value) {
 		c.add(CodeInvalid, field, "holds a NUL character; take it out")
 	}
+}
+
+// holdsNUL tells whether a text in JSON holds the character NUL, which
+// PostgreSQL cannot keep. A backslash that is escaped itself begins nothing.
+func holdsNUL(value JSON) bool {
+	for i := 0; i < len(value); i++ {
+		if value[i] != '\\' {
+			continue
+		}
+		if bytes.HasPrefix(value[i:], []byte(`\u0000`)) {
+			return true
+		}
+		i++ // over the character that is escaped
+	}
+	return false
 }
 
 func (c *checker) object(field string, value JSON) {

@@ -224,7 +224,7 @@ func TestOrder(t *testing.T) {
 		for _, c := range s.post.seen() {
 			order = append(order, c.summary)
 		}
-		if got := strings.Join(order, " "); got != "first first first second third" {
+		if got := strings.Join(order, " "); got != "first second third" {
 			t.Errorf("the order was %q", got)
 		}
 	})
@@ -312,7 +312,7 @@ func TestLostProcess(t *testing.T) {
 func TestDrain(t *testing.T) {
 	onStage(t, func(s *stage) {
 		s.post.do(func(dispatch.Parcel) dispatch.Outcome {
-			time.Sleep(5 * time.Second)
+			<-time.After(5 * time.Second)
 			return dispatch.Delivered(dispatch.Ref{})
 		})
 		s.action(nil, s.config("post", dispatch.CreateAPIConfigInput{}))

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"sort"
 	"strings"
 )
@@ -81,10 +82,8 @@ func (c *Configuration) Covers(a Action, m BehaviorModel) bool {
 	if a.AllModels {
 		return true
 	}
-	for _, id := range a.BehaviorModelIDs {
-		if id == m.ID {
-			return true
-		}
+	if slices.Contains(a.BehaviorModelIDs, m.ID) {
+		return true
 	}
 	if m.Group == nil {
 		return false

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // with is the configuration after a change.
@@ -119,11 +120,12 @@ func found(query *string, name string, more ...*string) bool {
 	if query == nil {
 		return true
 	}
-	text := name
+	var text strings.Builder
+	text.WriteString(name)
 	for _, m := range more {
-		text += " " + value(m)
+		text.WriteString(" " + value(m))
 	}
-	return MatchWords(*query, Words(text))
+	return MatchWords(*query, Words(text.String()))
 }
 
 // listNamed pages through things in memory, ordered by folded name and id.

@@ -65,8 +65,10 @@ func (d *Desk) CreateBehaviorModel(ctx context.Context, c Caller, in CreateBehav
 			Severity: orDefault(in.Severity, Medium), Version: 1, CreatedAt: e.now, UpdatedAt: e.now,
 		}
 		e.checkModel(m)
-		return ConfigurationChange{Put: Nouns{BehaviorModels: []BehaviorModel{m}},
-			Events: []ConfigurationEvent{configured(Created, TypeBehaviorModel, id, m.Name, 1, c.Origin(), e.now)}}, id
+		return ConfigurationChange{
+			Put:    Nouns{BehaviorModels: []BehaviorModel{m}},
+			Events: []ConfigurationEvent{configured(Created, TypeBehaviorModel, id, m.Name, 1, c.Origin(), e.now)},
+		}, id
 	})
 	return answered(d.snapshot.Load().BehaviorModels, id, err)
 }
@@ -86,8 +88,10 @@ func (d *Desk) UpdateBehaviorModel(ctx context.Context, c Caller, in UpdateBehav
 		in.Description.apply(&m.Description)
 		m.Version, m.UpdatedAt = m.Version+1, e.now
 		e.checkModel(m)
-		return ConfigurationChange{Put: Nouns{BehaviorModels: []BehaviorModel{m}},
-			Events: []ConfigurationEvent{configured(Updated, TypeBehaviorModel, m.ID, m.Name, m.Version, c.Origin(), e.now)}}, nil
+		return ConfigurationChange{
+			Put:    Nouns{BehaviorModels: []BehaviorModel{m}},
+			Events: []ConfigurationEvent{configured(Updated, TypeBehaviorModel, m.ID, m.Name, m.Version, c.Origin(), e.now)},
+		}, nil
 	})
 	return answered(d.snapshot.Load().BehaviorModels, in.ID, err)
 }

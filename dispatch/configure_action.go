@@ -25,8 +25,10 @@ func (d *Desk) CreateAction(ctx context.Context, c Caller, in CreateActionInput)
 			Version: 1, CreatedAt: e.now, UpdatedAt: e.now,
 		}
 		d.checkAction(e, &a)
-		return ConfigurationChange{Put: Nouns{Actions: []Action{a}},
-			Events: []ConfigurationEvent{configured(Created, TypeAction, id, a.Name, 1, c.Origin(), e.now)}}, id
+		return ConfigurationChange{
+			Put:    Nouns{Actions: []Action{a}},
+			Events: []ConfigurationEvent{configured(Created, TypeAction, id, a.Name, 1, c.Origin(), e.now)},
+		}, id
 	})
 	return answered(d.snapshot.Load().Actions, id, err)
 }
@@ -52,8 +54,10 @@ func (d *Desk) UpdateAction(ctx context.Context, c Caller, in UpdateActionInput)
 		in.APIConfigIDs.apply(&a.APIConfigIDs)
 		a.Version, a.UpdatedAt = a.Version+1, e.now
 		d.checkAction(e, &a)
-		return ConfigurationChange{Put: Nouns{Actions: []Action{a}},
-			Events: []ConfigurationEvent{configured(Updated, TypeAction, a.ID, a.Name, a.Version, c.Origin(), e.now)}}, nil
+		return ConfigurationChange{
+			Put:    Nouns{Actions: []Action{a}},
+			Events: []ConfigurationEvent{configured(Updated, TypeAction, a.ID, a.Name, a.Version, c.Origin(), e.now)},
+		}, nil
 	})
 	return answered(d.snapshot.Load().Actions, in.ID, err)
 }

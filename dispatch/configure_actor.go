@@ -24,11 +24,13 @@ func (d *Desk) CreateActor(ctx context.Context, c Caller, in CreateActorInput) (
 			ID: id, Name: in.Name, Kind: kind.Name, Enabled: orDefault(in.Enabled, true),
 			Version: 1, CreatedAt: e.now, UpdatedAt: e.now,
 		}
-		a.Settings = e.merge("settings", Defaults(kind.Settings), in.Settings)
+		a.Settings = e.merge(Defaults(kind.Settings), in.Settings)
 		e.takeSecrets(&a, in.Secrets)
 		d.checkActorItself(e, a, kind)
-		return ConfigurationChange{Put: Nouns{Actors: []Actor{a}},
-			Events: []ConfigurationEvent{configured(Created, TypeActor, id, a.Name, 1, c.Origin(), e.now)}}, id
+		return ConfigurationChange{
+			Put:    Nouns{Actors: []Actor{a}},
+			Events: []ConfigurationEvent{configured(Created, TypeActor, id, a.Name, 1, c.Origin(), e.now)},
+		}, id
 	})
 	return answered(d.snapshot.Load().Actors, id, err)
 }
@@ -51,7 +53,7 @@ func (d *Desk) UpdateActor(ctx context.Context, c Caller, in UpdateActorInput) (
 		must(e, "enabled", in.Enabled, &a.Enabled)
 		before := a
 		if in.Settings.Given {
-			a.Settings = e.merge("settings", a.Settings, in.Settings.Value)
+			a.Settings = e.merge(a.Settings, in.Settings.Value)
 		}
 		if in.Secrets.Given {
 			e.takeSecrets(&a, in.Secrets.Value)
@@ -59,8 +61,10 @@ func (d *Desk) UpdateActor(ctx context.Context, c Caller, in UpdateActorInput) (
 		e.guardSecrets(kind, before, a, in.Secrets.Value)
 		a.Version, a.UpdatedAt = a.Version+1, e.now
 		d.checkActorItself(e, a, kind)
-		return ConfigurationChange{Put: Nouns{Actors: []Actor{a}}, Resume: []string{a.ID},
-			Events: []ConfigurationEvent{configured(Updated, TypeActor, a.ID, a.Name, a.Version, c.Origin(), e.now)}}, nil
+		return ConfigurationChange{
+			Put: Nouns{Actors: []Actor{a}}, Resume: []string{a.ID},
+			Events: []ConfigurationEvent{configured(Updated, TypeActor, a.ID, a.Name, a.Version, c.Origin(), e.now)},
+		}, nil
 	})
 	if err == nil {
 		d.bell.Ring(ringActor(in.ID))

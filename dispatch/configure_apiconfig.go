@@ -21,10 +21,12 @@ func (d *Desk) CreateAPIConfig(ctx context.Context, c Caller, in CreateAPIConfig
 			return ConfigurationChange{}, id
 		}
 		a.Name = orDefault(in.Name, freeName(e.cfg, kind.DefaultName))
-		a.Settings = e.merge("settings", Defaults(kind.ConfigSettings), in.Settings)
+		a.Settings = e.merge(Defaults(kind.ConfigSettings), in.Settings)
 		d.checkAPIConfig(e, &a, kind)
-		return ConfigurationChange{Put: Nouns{APIConfigs: []APIConfig{a}},
-			Events: []ConfigurationEvent{configured(Created, TypeAPIConfig, id, a.Name, 1, c.Origin(), e.now)}}, id
+		return ConfigurationChange{
+			Put:    Nouns{APIConfigs: []APIConfig{a}},
+			Events: []ConfigurationEvent{configured(Created, TypeAPIConfig, id, a.Name, 1, c.Origin(), e.now)},
+		}, id
 	})
 	return answered(d.snapshot.Load().APIConfigs, id, err)
 }
@@ -46,12 +48,14 @@ func (d *Desk) UpdateAPIConfig(ctx context.Context, c Caller, in UpdateAPIConfig
 		in.ActorID.apply(&a.ActorID)
 		in.FallbackID.apply(&a.FallbackID)
 		if in.Settings.Given {
-			a.Settings = e.merge("settings", a.Settings, in.Settings.Value)
+			a.Settings = e.merge(a.Settings, in.Settings.Value)
 		}
 		a.Version, a.UpdatedAt = a.Version+1, e.now
 		d.checkAPIConfig(e, &a, kind)
-		return ConfigurationChange{Put: Nouns{APIConfigs: []APIConfig{a}},
-			Events: []ConfigurationEvent{configured(Updated, TypeAPIConfig, a.ID, a.Name, a.Version, c.Origin(), e.now)}}, nil
+		return ConfigurationChange{
+			Put:    Nouns{APIConfigs: []APIConfig{a}},
+			Events: []ConfigurationEvent{configured(Updated, TypeAPIConfig, a.ID, a.Name, a.Version, c.Origin(), e.now)},
+		}, nil
 	})
 	return answered(d.snapshot.Load().APIConfigs, in.ID, err)
 }
@@ -101,8 +105,8 @@ func (e *edit) checkFallback(a *APIConfig) {
 	}
 }
 
-// merge lays the fields of an object over those of another; null takes a field out.
-func (e *edit) merge(path string, base, over JSON) JSON {
+// merge lays the fields of settings over those of others; null takes a field out.
+func (e *edit) merge(base, over JSON) JSON {
 	out := map[string]JSON{}
 	if len(base) > 0 && json.Unmarshal(base, &out) != nil {
 		out = map[string]JSON{}
@@ -110,7 +114,7 @@ func (e *edit) merge(path string, base, over JSON) JSON {
 	given := map[string]JSON{}
 	if len(over) > 0 {
 		if err := json.Unmarshal(over, &given); err != nil {
-			e.add(CodeInvalid, path, `is not a JSON object; give one such as {"channel": "#soc"}`)
+			e.add(CodeInvalid, "settings", `is not a JSON object; give one such as {"channel": "#soc"}`)
 			return base
 		}
 	}
@@ -123,7 +127,7 @@ func (e *edit) merge(path string, base, over JSON) JSON {
 	}
 	text, err := json.Marshal(out)
 	if err != nil {
-		e.add(CodeInvalid, path, "is not JSON: "+err.Error())
+		e.add(CodeInvalid, "settings", "is not JSON: "+err.Error())
 		return base
 	}
 	return text

@@ -127,8 +127,10 @@ func (d *Desk) remove(ctx context.Context, c Caller, in DeleteInput, find func(c
 		}
 		usedBy = nil
 		e.version(in.ExpectedVersion, t.version)
-		change := ConfigurationChange{Remove: []string{in.ID},
-			Events: []ConfigurationEvent{configured(Deleted, t.sort, in.ID, t.name, t.version, c.Origin(), e.now)}}
+		change := ConfigurationChange{
+			Remove: []string{in.ID},
+			Events: []ConfigurationEvent{configured(Deleted, t.sort, in.ID, t.name, t.version, c.Origin(), e.now)},
+		}
 		if len(t.users) > 0 && !orDefault(in.Force, false) {
 			var names []string
 			for _, u := range t.users {

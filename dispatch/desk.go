@@ -66,7 +66,7 @@ func NewDesk(ctx context.Context, o Options) (*Desk, error) {
 	d.tails.start(d)
 	d.world.Instance = o.Store.Instance()
 	d.world.Notify = d.notify
-	if _, err := d.reload(ctx); err != nil {
+	if err := d.reload(ctx); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -114,25 +114,25 @@ func (d *Desk) Ready(ctx context.Context) error { return d.store.Ready(ctx) }
 // TicketURL is where a person finds a ticket.
 func (d *Desk) TicketURL(id string) string { return d.publicURL + "/tickets/" + id }
 
-func (d *Desk) reload(ctx context.Context) (*Configuration, error) {
+func (d *Desk) reload(ctx context.Context) error {
 	cfg, err := d.store.Configuration(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return fmt.Errorf("read the configuration: %w", err)
 	}
-	return d.adopt(cfg), nil
+	d.adopt(cfg)
+	return nil
 }
 
-// adopt makes a configuration the present one, unless a newer one is known; it
-// returns the present one.
-func (d *Desk) adopt(cfg *Configuration) *Configuration {
+// adopt makes a configuration the present one, unless a newer one is known.
+func (d *Desk) adopt(cfg *Configuration) {
 	for {
 		known := d.snapshot.Load()
 		if known != nil && known.Version >= cfg.Version {
-			return known
+			return
 		}
 		if d.snapshot.CompareAndSwap(known, cfg) {
 			d.bell.Ring(ringConfiguration)
-			return cfg
+			return
 		}
 	}
 }
@@ -178,7 +178,7 @@ func (d *Desk) change(ctx context.Context, by Origin, r *Repeat, work func(cfg *
 		if !errors.Is(err, ErrStale) {
 			return "", keyRefusal(err)
 		}
-		if _, err := d.reload(ctx); err != nil {
+		if err := d.reload(ctx); err != nil {
 			return "", err
 		}
 	}
@@ -195,7 +195,7 @@ func (d *Desk) write(ctx context.Context, cfg *Configuration, c ConfigurationCha
 	case firstID == c.ID:
 		d.apply(cfg, c)
 	default: // another process has answered this key
-		_, err = d.reload(ctx)
+		err = d.reload(ctx)
 	}
 	return firstID, err
 }

@@ -85,7 +85,7 @@ func (d *Desk) raiseOnce(ctx context.Context, c Caller, in []RaiseAlertInput, op
 		d.ringFor(raised)
 	}
 	if len(stale) > 0 {
-		_, err = d.reload(ctx)
+		err = d.reload(ctx)
 	}
 	return stale, err
 }

@@ -30,7 +30,7 @@ type UserError struct {
 }
 
 // Refusal is an error made of user errors: nothing was changed.
-type Refusal struct{ Problems []UserError }
+type Refusal struct{ Problems []UserError } //nolint:errname // the noun of the house: a refusal is made of user errors
 
 // Error joins the messages of all problems.
 func (r *Refusal) Error() string {

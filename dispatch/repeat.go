@@ -14,7 +14,7 @@ const repeatKept = 24 * time.Hour
 // known by its hash.
 func repeat(c Caller, mutation string, key *string, input any, now time.Time) (*Repeat, error) {
 	if key == nil || *key == "" {
-		return nil, nil
+		return nil, nil //nolint:nilnil // nothing to repeat is an answer
 	}
 	text, err := json.Marshal(input)
 	if err != nil {

@@ -322,11 +322,11 @@ func (f field) texts() []string {
 	case reflect.String:
 		return []string{f.value.String()}
 	case reflect.Slice:
-		list, _ := f.value.Interface().([]string)
+		list, _ := reflect.TypeAssert[[]string](f.value)
 		return list
 	case reflect.Map:
 		var out []string
-		table, _ := f.value.Interface().(map[string]string)
+		table, _ := reflect.TypeAssert[map[string]string](f.value)
 		for key, text := range table {
 			out = append(out, key, text)
 		}

@@ -74,7 +74,7 @@ func (s *script) do(f func(dispatch.Parcel) dispatch.Outcome) {
 // Deliver answers as told.
 func (s *script) Deliver(_ context.Context, p dispatch.Parcel) dispatch.Outcome {
 	s.mu.Lock()
-	text := p.Settings.(*configSettings).Text //nolint:forcetypeassert // the hub promises the kind's own type
+	text := p.Settings.(*configSettings).Text
 	s.calls = append(s.calls, call{p.DeliveryID, p.Attempt, p.Alert.Summary, text, time.Now()})
 	var f func(dispatch.Parcel) dispatch.Outcome
 	if len(s.outcomes) > 0 {
@@ -195,7 +195,7 @@ func (s *stage) raise(summary, key string) dispatch.Raised {
 
 // after lets time pass until everybody waits for something later.
 func (s *stage) after(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 

@@ -20,7 +20,7 @@ func (d *Desk) TestActor(ctx context.Context, _ Caller, in TestActorInput) (Test
 		if errors.As(err, &refusal) && in.ID == nil {
 			return TestResult{}, refusal
 		}
-		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil
+		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil //nolint:nilerr // what is wrong is the result
 	}
 	tester, ok := messenger.(Tester)
 	if !ok {
@@ -53,7 +53,7 @@ func (d *Desk) actorToTest(in TestActorInput) (Actor, Kind, error) {
 		return actor, kind, Refuse(CodeInvalid, "type", fmt.Sprintf("%q is not an actor type; see actorTypes", actor.Kind))
 	}
 	if in.ID == nil {
-		actor.Settings = e.merge("settings", Defaults(kind.Settings), in.Settings)
+		actor.Settings = e.merge(Defaults(kind.Settings), in.Settings)
 		e.takeSecrets(&actor, in.Secrets)
 	}
 	return actor, kind, refused(e.problems)
@@ -107,12 +107,12 @@ func (d *Desk) TestAPIConfig(ctx context.Context, c Caller, in TestAPIConfigInpu
 	kind, _ := d.Kind(config.Kind)
 	messenger, err := d.openMessenger(kind, actor)
 	if err != nil {
-		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil
+		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil //nolint:nilerr // what is wrong is the result
 	}
 	rendered, _ := RenderSettings(kind.ConfigSettings, config.Settings, alert, nil, "")
 	settings, err := Unpack(kind.ConfigSettings, rendered)
 	if err != nil {
-		return TestResult{Message: err.Error()}, nil
+		return TestResult{Message: err.Error()}, nil //nolint:nilerr // as above
 	}
 	parcel := Parcel{DeliveryID: NewID(PrefixDelivery), Attempt: 1, Alert: alert, Settings: settings, Test: true}
 	return d.tested(ctx, func(ctx context.Context) Outcome { return messenger.Deliver(ctx, parcel) }, "The test message was delivered."), nil

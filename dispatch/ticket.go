@@ -171,7 +171,7 @@ type TicketLink struct {
 // LinkState says how well a link follows its ticket.
 type LinkState string
 
-// The link states that this version gives.
+// LinkInSync says that the copy has the ticket's state.
 const LinkInSync LinkState = "IN_SYNC"
 
 // TicketFilter selects tickets; all that is given must hold, a list means any of it.

@@ -57,13 +57,13 @@ func (s *stage) follow(after string, n int, pause time.Duration) <-chan []int64 
 			until := min(len(seen)+n/3, n)
 			for e := range w.C {
 				seen, after = append(seen, e.Seq), e.Cursor()
-				time.Sleep(pause)
+				<-time.After(pause)
 				if len(seen) == until {
 					break
 				}
 			}
 			cancel()
-			for range w.C { //nolint:revive // drained: a watch ends when its channel closes
+			for range w.C {
 			}
 		}
 		out <- seen

@@ -114,4 +114,3 @@ func FuzzCondition(f *testing.F) {
 		}
 	})
 }
-

@@ -14,22 +14,23 @@ var (
 	at                     = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC) // a Sunday
 )
 
-func conditions(t testing.TB) *Conditions {
-	t.Helper()
+func conditions(tb testing.TB) *Conditions {
+	tb.Helper()
 	c, err := NewConditions()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
 
-func of[T any](v T) *T { return &v }
+//go:fix inline
+func of[T any](v T) *T { return new(v) }
 
 func alert() dispatch.Alert {
 	return dispatch.Alert{
-		BehaviorModel: "Impossible travel", Behavior: of("account login"), Key: of("jdoe"), KeyType: of("username"),
-		Severity: dispatch.High, RiskScore: of(87), Risks: []string{"Account takeover", "MFA fatigue"},
-		Summary: "jdoe logged in from Oslo and Lagos", Source: of("okta"),
+		BehaviorModel: "Impossible travel", Behavior: new("account login"), Key: new("jdoe"), KeyType: new("username"),
+		Severity: dispatch.High, RiskScore: new(87), Risks: []string{"Account takeover", "MFA fatigue"},
+		Summary: "jdoe logged in from Oslo and Lagos", Source: new("okta"),
 		Attributes: dispatch.JSON(`{"country": ["NO", "NG"], "port": 443, "ip": "10.1.2.3", "vip": true, "geo": {"city": "Oslo"}}`),
 		Payload:    dispatch.JSON(`{"event": {"id": 42}}`), DedupKey: "k", OccurredAt: at, ReceivedAt: at.Add(2 * time.Second),
 		RaisedBy: dispatch.Origin{Kind: dispatch.FromToken, Name: "siem"},
@@ -102,8 +103,8 @@ func TestAbsentFieldsAreEmpty(t *testing.T) {
 	bare := dispatch.Alert{BehaviorModel: "m", Severity: dispatch.Low, Summary: "s", OccurredAt: at, ReceivedAt: at}
 	for source, want := range map[string]bool{
 		`alert.key == "" && alert.behavior == "" && alert.description == "" && alert.source == "" && alert.riskScore == 0`: true,
-		`alert.key == "x" || alert.riskScore > 10 || has(alert.riskScore) || has(alert.payload)`:                            false,
-		`alert.payload == null && size(alert.attributes) == 0 && alert.risks.size() == 0`:                                   true,
+		`alert.key == "x" || alert.riskScore > 10 || has(alert.riskScore) || has(alert.payload)`:                           false,
+		`alert.payload == null && size(alert.attributes) == 0 && alert.risks.size() == 0`:                                  true,
 	} {
 		got, err := c.Evaluate(t.Context(), source, bare, nil, at)
 		if err != nil || got != want {
@@ -145,7 +146,7 @@ func TestCrowd(t *testing.T) {
 	for i := range 100 {
 		all.Go(func() {
 			a := alert()
-			a.RiskScore = of(i)
+			a.RiskScore = new(i)
 			for range 20 {
 				holds, err := c.Evaluate(t.Context(), `alert.riskScore >= 50 && alert.attributes.port == 443 && alert.summary.matches("Oslo")`, a, ticket(), at)
 				if err != nil || holds != (i >= 50) {

@@ -13,17 +13,19 @@ import (
 // a fresh list at the end.
 func TestBoard(t *testing.T) {
 	a := open(t, nil)
-	a.made("createAction", "action", map[string]any{"name": "All", "allModels": true,
-		"apiConfigIds": []string{a.made("createApiConfig", "apiConfig", map[string]any{"actorType": "notification"})}})
+	a.made("createAction", "action", map[string]any{
+		"name": "All", "allModels": true,
+		"apiConfigIds": []string{a.made("createApiConfig", "apiConfig", map[string]any{"actorType": "notification"})},
+	})
 	const changes, perSecond = 800, 200
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test that can be repeated
+	random := rand.New(rand.NewPCG(1, 2))
 	for range 50 {
 		a.changeSomething(random, nil)
 	}
 	b := newBoard(a)
 	ctx, cancel := context.WithCancel(t.Context())
 	followed := make(chan error, 1)
-	go func() { followed <- b.follow(ctx, rand.New(rand.NewPCG(3, 4))) }() //nolint:gosec // as above
+	go func() { followed <- b.follow(ctx, rand.New(rand.NewPCG(3, 4))) }()
 	tick := time.NewTicker(time.Second / perSecond)
 	defer tick.Stop()
 	var ids []string
@@ -151,7 +153,7 @@ func (b *board) follow(ctx context.Context, random *rand.Rand) error {
 		limit := time.After(time.Duration(random.IntN(400)) * time.Millisecond)
 		b.apply(events, limit)
 		leave()
-		for range events { //nolint:revive // drained until the connection has ended
+		for range events {
 		}
 	}
 	return nil

@@ -183,7 +183,7 @@ const ticketEvents = `subscription($after: String, $filter: TicketFilter) { tick
 // socket subscribes over a WebSocket with graphql-transport-ws; events come
 // until ctx ends.
 func (a api) socket(ctx context.Context, query string, variables map[string]any) (<-chan event, error) {
-	c, _, err := websocket.Dial(ctx, a.url+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}}) //nolint:bodyclose // the library closes it
+	c, _, err := websocket.Dial(ctx, a.url+"/graphql", &websocket.DialOptions{Subprotocols: []string{"graphql-transport-ws"}})
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (a api) socket(ctx context.Context, query string, variables map[string]any)
 	events := make(chan event)
 	go func() {
 		defer close(events)
-		defer c.CloseNow() //nolint:errcheck // the test is done with it
+		defer c.CloseNow()
 		for {
 			var m struct {
 				Type    string
@@ -263,7 +263,7 @@ func (a api) stream(ctx context.Context, query string, variables map[string]any)
 }
 
 // next is the next event of a stream that must bring one.
-func next(t testing.TB, events <-chan event) event {
+func next(t *testing.T, events <-chan event) event {
 	t.Helper()
 	select {
 	case e, ok := <-events:

@@ -3,7 +3,7 @@ package server
 import (
 	"io"
 	"net/http"
-	"strings"
+	"net/url"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -36,7 +36,7 @@ func schema(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, gr
 // ticket leads a ticket's link to where it can be read: GraphiQL, with the
 // query filled in.
 func ticket(w http.ResponseWriter, r *http.Request) {
-	http.Redirect(w, r, "/graphiql/#ticket="+strings.TrimPrefix(r.PathValue("id"), "#"), http.StatusFound)
+	http.Redirect(w, r, "/graphiql/#ticket="+url.QueryEscape(r.PathValue("id")), http.StatusFound) //nolint:gosec // to a page of this server, with a fragment
 }
 
 // readyz says what is not ready.

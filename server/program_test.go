@@ -25,7 +25,7 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "tocsin")
-	out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "..").CombinedOutput() //nolint:noctx // built once, for all tests
+	out, err := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "..").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
@@ -68,7 +68,7 @@ func (s *transcript) String() string {
 }
 
 // start starts the binary on a directory; again on the same address after a stop.
-func (p *program) start(t testing.TB) {
+func (p *program) start(t *testing.T) {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -151,7 +151,7 @@ func (p *program) end() {
 }
 
 // run runs a command of the binary on the program's directory.
-func (p *program) run(t testing.TB, args ...string) (string, error) {
+func (p *program) run(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	path, err := binary()
 	if err != nil {

@@ -165,8 +165,7 @@ func (h *house) run(ctx context.Context) error {
 	h.log.Info("draining")
 	drain, done := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer done()
-	h.graph.Drain(drain)
-	err := h.http.Shutdown(drain)
+	err := errors.Join(h.graph.Drain(drain), h.http.Shutdown(drain))
 	cancel()
 	err = errors.Join(err, <-carried)
 	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
