@@ -113,6 +113,8 @@ func (op *operation) follow(ctx context.Context, st *stream, show func(data []by
 	cancel()
 	err := st.failed()
 	switch {
+	case errors.Is(ended, context.Canceled): // the caller went; nobody is told
+		failed = nil
 	case failed != nil:
 	case errors.Is(ended, dispatch.ErrUnauthenticated):
 		failed = op.s.present(ctx, ended)

@@ -21,6 +21,9 @@ func TestDescribed(t *testing.T) {
 			continue
 		}
 		described(t, name, def.Description)
+		if def.Directives.ForName("oneOf") != nil {
+			t.Errorf("%s is @oneOf, which the library holds only in documents, not in variables", name)
+		}
 		for _, value := range def.EnumValues {
 			described(t, name+"."+value.Name, value.Description)
 		}
