@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/vektah/gqlparser/v2"
@@ -21,9 +22,10 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tabs := regexp.MustCompile("(?s)query: `([^`]*)`,(?:\n    variables: `([^`]*)`,)?\n  }").FindAllStringSubmatch(string(examplesJS), -1)
-	if len(tabs) != 5 {
-		t.Fatalf("found %d tabs in examples.js, want 5", len(tabs))
+	scripts := string(examplesJS) + "\n  " + strings.ReplaceAll(string(pageJS), "${JSON.stringify(ticket)}", `"tkt_1"`)
+	tabs := regexp.MustCompile("(?s)query: `([^`]*)`,(?:\n    variables: `([^`]*)`,)?\n *}").FindAllStringSubmatch(scripts, -1)
+	if len(tabs) != 6 {
+		t.Fatalf("found %d tabs, want 5 in examples.js and a ticket's in page.js", len(tabs))
 	}
 	for _, tab := range tabs {
 		query, err := gqlparser.LoadQueryWithRules(schema, tab[1], nil)

@@ -12,6 +12,28 @@ const endpoint = new URL("/graphql", location.href);
 const socket = new URL(endpoint);
 socket.protocol = location.protocol === "https:" ? "wss:" : "ws:";
 
+// The link of a ticket leads here, with the ticket's id behind the #.
+const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket");
+
+const ticketTab = {
+  query: `query Ticket {
+  ticket(id: ${JSON.stringify(ticket)}) {
+    number
+    title
+    status
+    severity
+    key
+    openedAt
+    acknowledgedBy { name }
+    closedBy { name }
+    alerts(first: 10) { nodes { summary severity receivedAt attributes } }
+    events(first: 20) { nodes { at kind status by { name } text } }
+    deliveries(first: 10) { nodes { apiConfigName status reason } }
+  }
+}
+`,
+};
+
 function fetcherFor(token) {
   const authorization = token && `Bearer ${token}`;
   return GraphiQL.createFetcher({
@@ -30,7 +52,7 @@ function App() {
   useEffect(() => wireBar(token, setToken), [token]);
   return createElement(GraphiQL, {
     fetcher,
-    defaultTabs: examples,
+    defaultTabs: ticket ? [ticketTab, ...examples] : examples,
     defaultEditorToolsVisibility: "variables",
     storage: sessionStorage,
   });
