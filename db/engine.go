@@ -17,6 +17,9 @@ type engine struct {
 	contains string
 	// indexWords begins the statement that puts rows into the search of a table.
 	indexWords map[string]string
+	// indexed tells a statement which index of a table to walk, where the
+	// database takes hints.
+	indexed func(index string) string
 	// matching selects the positions that match the words in a placeholder.
 	matching func(table, placeholder string) string
 	// prefixes writes the words for matching; each may go on.

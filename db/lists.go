@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"tocsin/db/internal/sqlc"
@@ -26,12 +27,12 @@ func wordsTest(query string) []clause {
 
 // wordsWay finds rows through the search, where they are few.
 func wordsWay(table, number, query string, does int) way {
-	return way{does: []int{does}, rows: func(e *engine, args *[]any) string {
+	return way{does: []int{does}, rows: func(e *engine, args *[]any, most int) string {
 		var short []string
 		for _, w := range dispatch.Words(query) {
 			short = append(short, shorten(w))
 		}
-		return "x." + number + " IN (" + e.matching(table, arg(args, e.prefixes(short))) + ")"
+		return fmt.Sprintf("x.%s IN (%s LIMIT %d)", number, e.matching(table, arg(args, e.prefixes(short))), most)
 	}}
 }
 
@@ -61,10 +62,10 @@ func (w *ways) domain(column string, all []any) (values []any, does []int) {
 	return w.clauses[i].values, []int{i}
 }
 
-// along adds a walk that begins with a column, if the filter names it.
-func (w *ways) along(column string) {
+// along adds a walk of an index that begins with a column, if the filter names it.
+func (w *ways) along(column, index string) {
 	if i := w.index(column); i >= 0 {
-		w.all = append(w.all, way{columns: []string{column}, domains: [][]any{w.clauses[i].values}, does: []int{i}})
+		w.all = append(w.all, way{index: index, columns: []string{column}, domains: [][]any{w.clauses[i].values}, does: []int{i}})
 	}
 }
 
@@ -75,7 +76,7 @@ func (w *ways) among(column string) {
 		return
 	}
 	c := w.clauses[i]
-	w.all = append(w.all, way{does: []int{i}, rows: func(e *engine, args *[]any) string { return c.write(e, args) }})
+	w.all = append(w.all, way{does: []int{i}, rows: func(e *engine, args *[]any, _ int) string { return c.write(e, args) }})
 }
 
 // chosen are at most two of the ways, and the base.
@@ -147,9 +148,9 @@ func alertSearch(e *engine, f dispatch.AlertFilter) (*search, ways) {
 	if i := w.index("words"); i >= 0 {
 		w.all = append(w.all, wordsWay("alerts", "position", *f.Text, i))
 	}
-	w.along("ticket_id")
-	w.along("entity_key")
-	w.along("behavior_model")
+	w.along("ticket_id", "alerts_ticket")
+	w.along("entity_key", "alerts_entity_key")
+	w.along("behavior_model", "alerts_behavior_model")
 	return &search{
 		engine: e, table: "alerts", clauses: c, rangeOf: "received_at", since: maybeMS(f.Since), until: maybeMS(f.Until),
 		order: order{at: "received_at", number: "position", descending: true},
@@ -158,7 +159,7 @@ func alertSearch(e *engine, f dispatch.AlertFilter) (*search, ways) {
 
 func alertBase(w ways) way {
 	values, does := w.domain("severity", severityRanks)
-	return way{columns: []string{"severity"}, domains: [][]any{values}, does: does}
+	return way{index: "alerts_severity", columns: []string{"severity"}, domains: [][]any{values}, does: does}
 }
 
 const alertList = "alerts"
@@ -213,14 +214,16 @@ func deliverySearch(e *engine, f dispatch.DeliveryFilter) (*search, []way) {
 	since, until := f.Since, f.Until
 	f.Since, f.Until = nil, nil
 	w := ways{clauses: deliveryTests(f)}
-	for _, column := range []string{"alert_id", "ticket_id", "action_id", "api_config_id", "actor_id"} {
-		w.along(column)
-	}
+	w.along("alert_id", "deliveries_alert")
+	w.along("ticket_id", "deliveries_ticket")
+	w.along("action_id", "deliveries_action")
+	w.along("api_config_id", "deliveries_api_config")
+	w.along("actor_id", "deliveries_actor")
 	values, does := w.domain("status", deliveryStatuses)
 	return &search{
 		engine: e, table: "deliveries", clauses: w.clauses, rangeOf: "created_at", since: maybeMS(since), until: maybeMS(until),
 		order: order{at: "created_at", number: "position", descending: true},
-	}, w.chosen(way{columns: []string{"status"}, domains: [][]any{values}, does: does})
+	}, w.chosen(way{index: "deliveries_status", columns: []string{"status"}, domains: [][]any{values}, does: does})
 }
 
 const deliveryList = "deliveries"
@@ -252,9 +255,9 @@ func notificationSearch(e *engine, unread *bool) (*search, []way) {
 	switch {
 	case unread == nil:
 	case *unread:
-		base.fixed = "x.read_at IS NULL"
+		base.index, base.fixed = "notifications_unread", "x.read_at IS NULL"
 	default:
-		base.fixed = "x.read_at IS NOT NULL"
+		base.index, base.fixed = "notifications_read", "x.read_at IS NOT NULL"
 	}
 	return &search{engine: e, table: "notifications", order: order{at: "seq", number: "seq", descending: true}}, []way{base}
 }

@@ -57,16 +57,19 @@ func ticketSearch(e *engine, f dispatch.TicketFilter, o dispatch.TicketOrder) (*
 	case dispatch.ByUpdatedAt:
 		s.order.at = "updated_at"
 		w.sets()
-		return s, w.chosen(w.byStatus(false))
+		return s, w.chosen(w.byStatus("tickets_updated"))
 	case dispatch.BySeverity:
 		s.order.lead = "severity"
 		w.sets()
-		return s, w.chosen(w.byStatus(true))
+		return s, w.chosen(w.byStatusAndSeverity())
 	default:
-		w.along("entity_key")
+		w.along("entity_key", "tickets_entity_key")
 		w.byAssignee(f)
-		w.along("behavior_model")
-		return s, w.chosen(w.byStatus(f.Severities != nil))
+		w.along("behavior_model", "tickets_behavior_model")
+		if f.Severities != nil {
+			return s, w.chosen(w.byStatusAndSeverity())
+		}
+		return s, w.chosen(w.byStatus("tickets_status"))
 	}
 }
 
@@ -82,25 +85,29 @@ func (w *ways) byAssignee(f dispatch.TicketFilter) {
 	statuses, does := w.domain("status", ticketStatuses)
 	if i := w.index("assignee"); i >= 0 {
 		w.all = append(w.all, way{
-			columns: []string{"assignee", "status"}, domains: [][]any{w.clauses[i].values, statuses}, does: append(slices.Clone(does), i),
+			index: "tickets_assignee", columns: []string{"assignee", "status"}, domains: [][]any{w.clauses[i].values, statuses},
+			does: append(slices.Clone(does), i),
 		})
 	}
 	if i := w.index("unassigned"); i >= 0 && *f.IsUnassigned {
 		w.all = append(w.all, way{
-			columns: []string{"status"}, domains: [][]any{statuses}, fixed: "x.assignee IS NULL", does: append(slices.Clone(does), i),
+			index: "tickets_unassigned", columns: []string{"status"}, domains: [][]any{statuses}, fixed: "x.assignee IS NULL",
+			does: append(slices.Clone(does), i),
 		})
 	}
 }
 
-// byStatus walks all tickets, by status and perhaps by severity.
-func (w *ways) byStatus(bySeverity bool) way {
+// byStatus walks all tickets, by status.
+func (w *ways) byStatus(index string) way {
 	statuses, does := w.domain("status", ticketStatuses)
-	base := way{columns: []string{"status"}, domains: [][]any{statuses}, does: slices.Clone(does)}
-	if bySeverity {
-		severities, done := w.domain("severity", severityRanks)
-		base.columns, base.domains = append(base.columns, "severity"), append(base.domains, severities)
-		base.does = append(base.does, done...)
-	}
+	return way{index: index, columns: []string{"status"}, domains: [][]any{statuses}, does: slices.Clone(does)}
+}
+
+// byStatusAndSeverity walks all tickets, by both.
+func (w *ways) byStatusAndSeverity() way {
+	base := w.byStatus("tickets_severity")
+	severities, does := w.domain("severity", severityRanks)
+	base.columns, base.domains, base.does = append(base.columns, "severity"), append(base.domains, severities), append(base.does, does...)
 	return base
 }
 
@@ -140,9 +147,9 @@ func (b *books) CountTickets(ctx context.Context, f dispatch.TicketFilter, limit
 	return s.count(ctx, b.pool, w[0], limit)
 }
 
-// ledgerShare is how many rows a page of the ledger may walk for each row asked
-// for; each is loaded, with its ticket.
-const ledgerShare = 15
+// ledgerShare is how many lines of the ledger are loaded for each row asked for
+// where tickets are filtered; each comes with its ticket.
+const ledgerShare = 7
 
 func eventSearch(e *engine, f dispatch.TicketEventFilter, d dispatch.OrderDirection) (*search, []way) {
 	w := ways{}
@@ -154,8 +161,8 @@ func eventSearch(e *engine, f dispatch.TicketEventFilter, d dispatch.OrderDirect
 	if f.Kinds != nil {
 		w.clauses = append(w.clauses, oneOf("kind", f.Kinds, textual))
 	}
-	w.along("ticket_id")
-	w.along("kind")
+	w.along("ticket_id", "ticket_events_ticket")
+	w.along("kind", "ticket_events_kind")
 	s := &search{
 		engine: e, table: "ticket_events", clauses: w.clauses,
 		order: order{at: "seq", number: "seq", descending: d != dispatch.Ascending},
@@ -163,20 +170,30 @@ func eventSearch(e *engine, f dispatch.TicketEventFilter, d dispatch.OrderDirect
 	return s, w.chosen(way{})
 }
 
-// TicketEvents implements dispatch.ReadStore. What a filter of tickets says is
-// tested here by the rule that subscriptions follow, on each line that was walked.
-func (b *books) TicketEvents(ctx context.Context, f dispatch.TicketEventFilter, d dispatch.OrderDirection, p dispatch.Page) (l dispatch.List[dispatch.TicketEvent], err error) {
-	s, w := eventSearch(b.engine, f, d)
+// eventPage is the search of one page. With a filter of tickets it finds more
+// lines than asked for, to be tested.
+func eventPage(e *engine, f dispatch.TicketEventFilter, d dispatch.OrderDirection, p dispatch.Page) (*search, []way, error) {
+	s, w := eventSearch(e, f, d)
 	if p.After != "" {
 		seq, err := dispatch.LedgerSeq(p.After)
 		if err != nil {
-			return l, err
+			return nil, nil, err
 		}
 		s.after = &key{0, seq, seq}
 	}
-	first := pageSize(p)
-	if s.first = first; f.Ticket != nil {
-		s.first = first * ledgerShare / 2
+	if s.first = pageSize(p); f.Ticket != nil {
+		s.budget = (perRow - 2*ledgerShare) * s.first
+		s.first *= ledgerShare
+	}
+	return s, w, nil
+}
+
+// TicketEvents implements dispatch.ReadStore. What a filter of tickets says is
+// tested here by the rule that subscriptions follow, on each line that was walked.
+func (b *books) TicketEvents(ctx context.Context, f dispatch.TicketEventFilter, d dispatch.OrderDirection, p dispatch.Page) (l dispatch.List[dispatch.TicketEvent], err error) {
+	s, w, err := eventPage(b.engine, f, d, p)
+	if err != nil {
+		return l, err
 	}
 	err = b.snapshot(ctx, func(q *sqlc.Queries, db sqlc.DBTX) error {
 		if s.after != nil {
@@ -184,7 +201,7 @@ func (b *books) TicketEvents(ctx context.Context, f dispatch.TicketEventFilter, 
 				return err
 			}
 		}
-		l, err = s.events(ctx, db, w, f, first)
+		l, err = s.events(ctx, db, w, f, pageSize(p))
 		return err
 	})
 	return l, err

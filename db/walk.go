@@ -77,6 +77,7 @@ type search struct {
 	order        order
 	after        *key // where the page before ended
 	first        int
+	budget       int // rows that may be walked; perRow for each of first unless set
 	visited      int // rows walked so far
 }
 
@@ -102,11 +103,12 @@ func (o order) compare(a, b key) int {
 // columns have known values, or, where rows is set, as a set that is small
 // enough to be read whole.
 type way struct {
+	index   string // "" for the primary key
 	columns []string
-	domains [][]any // the values of each column
-	fixed   string  // what else must hold for the index to be used
-	rows    func(e *engine, args *[]any) string
-	does    []int // the clauses that need no further test
+	domains [][]any                                       // the values of each column
+	fixed   string                                        // what else must hold for the index to be used
+	rows    func(e *engine, args *[]any, most int) string // of which it gives no more than most
+	does    []int                                         // the clauses that need no further test
 }
 
 // found is what a way has found: the places of matching rows, in order, up to
@@ -120,7 +122,10 @@ type found struct {
 // else the one that came furthest.
 func (s *search) look(ctx context.Context, db sqlc.DBTX, ways []way) (found, error) {
 	var best *found
-	budget := perRow * s.first
+	budget := s.budget
+	if budget == 0 {
+		budget = perRow * s.first
+	}
 	for i, w := range ways {
 		share := budget - s.visited
 		if i < len(ways)-1 {
@@ -240,8 +245,15 @@ func (s *search) writeLeg(w way, l leg, number, limit int, args *[]any) string {
 	if s.order.at != s.order.number {
 		by = "x." + s.order.at + direction + ", " + by
 	}
-	return fmt.Sprintf("SELECT * FROM (SELECT %d AS leg, %d AS lead, x.%s AS at, x.%s AS number, CASE WHEN %s THEN 1 ELSE 0 END AS hit FROM %s x WHERE %s ORDER BY %s LIMIT %d) AS leg%d",
-		number, l.lead, s.order.at, s.order.number, hit, s.table, strings.Join(conditions, " AND "), by, limit, number)
+	return fmt.Sprintf("SELECT * FROM (SELECT %d AS leg, %d AS lead, x.%s AS at, x.%s AS number, CASE WHEN %s THEN 1 ELSE 0 END AS hit FROM %s x%s WHERE %s ORDER BY %s LIMIT %d) AS leg%d",
+		number, l.lead, s.order.at, s.order.number, hit, s.table, s.hint(w), strings.Join(conditions, " AND "), by, limit, number)
+}
+
+func (s *search) hint(w way) string {
+	if w.index == "" {
+		return ""
+	}
+	return s.engine.indexed(w.index)
 }
 
 // bounds are where a leg begins and ends. Each end has one bound only, the
@@ -359,7 +371,7 @@ func (s *search) readSet(ctx context.Context, db sqlc.DBTX, w way, share int) (*
 	}
 	var args []any
 	hit := conjunction(s.engine, append(s.rest(w), s.rangeTests()...), &args)
-	where := w.rows(s.engine, &args)
+	where := w.rows(s.engine, &args, share)
 	statement := fmt.Sprintf("SELECT 0 AS leg, %s AS lead, x.%s AS at, x.%s AS number, CASE WHEN %s THEN 1 ELSE 0 END AS hit FROM %s x WHERE %s LIMIT %d",
 		lead, s.order.at, s.order.number, hit, s.table, where, share)
 	rows, err := s.readKeys(ctx, db, statement, args)
@@ -379,6 +391,9 @@ func (s *search) readSet(ctx context.Context, db sqlc.DBTX, w way, share int) (*
 // count counts matches: all of them, or up to a limit. The walking stops at ten
 // rows for each row of the limit, and the count is then not exact.
 func (s *search) count(ctx context.Context, db sqlc.DBTX, w way, limit int) (dispatch.Count, error) {
+	if slices.ContainsFunc(w.domains, func(values []any) bool { return len(values) == 0 }) {
+		return dispatch.Count{Exact: true}, nil // nothing has one of no values
+	}
 	var args []any
 	most := limit + 1
 	rest := append(s.rest(w), s.rangeTests()...)
@@ -386,8 +401,8 @@ func (s *search) count(ctx context.Context, db sqlc.DBTX, w way, limit int) (dis
 		most = 10 * limit
 	}
 	hit := conjunction(s.engine, rest, &args)
-	statement := fmt.Sprintf("SELECT COUNT(*), COALESCE(SUM(hit), 0) FROM (SELECT CASE WHEN %s THEN 1 ELSE 0 END AS hit FROM %s x WHERE %s LIMIT %d) AS walked",
-		hit, s.table, s.driven(w, &args), most)
+	statement := fmt.Sprintf("SELECT COUNT(*), COALESCE(SUM(hit), 0) FROM (SELECT CASE WHEN %s THEN 1 ELSE 0 END AS hit FROM %s x%s WHERE %s LIMIT %d) AS walked",
+		hit, s.table, s.hint(w), s.driven(w, &args, most), most)
 	var walked, hits int
 	if err := db.QueryRowContext(ctx, statement, args...).Scan(&walked, &hits); err != nil {
 		return dispatch.Count{}, fmt.Errorf("count of %s: %w", s.table, err)
@@ -396,9 +411,9 @@ func (s *search) count(ctx context.Context, db sqlc.DBTX, w way, limit int) (dis
 }
 
 // driven is what leads a count to its rows, in no order.
-func (s *search) driven(w way, args *[]any) string {
+func (s *search) driven(w way, args *[]any, most int) string {
 	if w.rows != nil {
-		return w.rows(s.engine, args)
+		return w.rows(s.engine, args, most)
 	}
 	conditions := []string{"1 = 1"}
 	if w.fixed != "" {
