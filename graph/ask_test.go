@@ -72,11 +72,11 @@ func (s *stage) text(answer string, path ...string) string {
 }
 
 // contains looks for parts in an answer; a part that begins with ! must not be there.
-func contains(t testing.TB, answer string, parts ...string) {
-	t.Helper()
+func contains(tb testing.TB, answer string, parts ...string) {
+	tb.Helper()
 	for _, part := range parts {
 		if part, not := strings.CutPrefix(part, "!"); not == strings.Contains(answer, part) {
-			t.Errorf("wanted %q (absent: %v) in\n%.2000s", part, not, answer)
+			tb.Errorf("wanted %q (absent: %v) in\n%.2000s", part, not, answer)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func audits() []audit {
 			audit{name: fmt.Sprintf("022%d takes null for %s", i, name), accept: mediaJSON, body: body, executed: true},
 		)
 	}
-	for i, value := range []string{`{"obj":"ect"}`, `0`, `false`, `["array"]`} {
+	for i, value := range []string{`{"an":"object"}`, `0`, `false`, `["array"]`} {
 		text := value
 		if i == 0 {
 			text = `"string"`

@@ -20,7 +20,7 @@ func TestWrongTypes(t *testing.T) {
 		literal          string // the same in the document
 		code, reason     string
 	}{
-		{"an unknown field", "RaiseAlertInput!", `raiseAlert(input: $v) { alertId }`, input{"behaviorModel": "m", "summary": "s", "sumary": "t"}, `{behaviorModel: "m", summary: "s", sumary: "t"}`, "VALIDATION_FAILED", "sumary"},
+		{"an unknown field", "RaiseAlertInput!", `raiseAlert(input: $v) { alertId }`, input{"behaviorModel": "m", "summary": "s", "nothing": "t"}, `{behaviorModel: "m", summary: "s", nothing: "t"}`, "VALIDATION_FAILED", "nothing"},
 		{"a missing field", "RaiseAlertInput!", `raiseAlert(input: $v) { alertId }`, input{"behaviorModel": "m"}, `{behaviorModel: "m"}`, "VALIDATION_FAILED", "summary"},
 		{"null for a field that must be", "RaiseAlertInput!", `raiseAlert(input: $v) { alertId }`, input{"behaviorModel": "m", "summary": nil}, `{behaviorModel: "m", summary: null}`, "VALIDATION_FAILED", "null"},
 		{"a number for a text", "RaiseAlertInput!", `raiseAlert(input: $v) { alertId }`, input{"behaviorModel": "m", "summary": 1}, `{behaviorModel: "m", summary: 1}`, "VALIDATION_FAILED", ""},
@@ -168,13 +168,17 @@ func TestLedgerCursors(t *testing.T) {
 	s.furnish()
 	answer := s.ask(dispatch.ScopeRead, `{ ledgerCursor tickets { ledgerCursor } ticketEvents { edges { cursor node { cursor } } pageInfo { endCursor } } ticket(number: 1) { events { edges { cursor } } } }`, nil)
 	for _, path := range [][]string{
-		{"ledgerCursor"}, {"tickets", "ledgerCursor"}, {"ticketEvents", "edges", "0", "cursor"}, {"ticketEvents", "edges", "0", "node", "cursor"},
-		{"ticketEvents", "pageInfo", "endCursor"}, {"ticket", "events", "edges", "0", "cursor"},
+		{"ledgerCursor"},
+		{"tickets", "ledgerCursor"},
+		{"ticketEvents", "edges", "0", "cursor"},
+		{"ticketEvents", "edges", "0", "node", "cursor"},
+		{"ticketEvents", "pageInfo", "endCursor"},
+		{"ticket", "events", "edges", "0", "cursor"},
 	} {
 		cursor := input{"c": s.text(answer, path...)}
 		contains(t, s.ask(dispatch.ScopeRead, `query($c: String) { ticketEvents(after: $c, direction: ASC) { nodes { id } } ticket(number: 1) { events(after: $c) { nodes { id } } } }`, cursor), "!errors")
 		for _, stream := range []string{"ticketStatusChanged(after: $c) { id }", "ticketEvents(after: $c) { id }", "configurationChanged(after: $c) { cursor }", "deliveryChanged(after: $c) { cursor }", "notificationAdded(after: $c) { cursor }"} {
-			e := s.events(s.tokens[dispatch.ScopeRead], `subscription($c: String) { `+stream+` }`, cursor, "")
+			e := s.events(s.tokens[dispatch.ScopeRead], `subscription($c: String) { `+stream+` }`, cursor)
 			if line, err := e.lines.ReadString('\n'); err != nil || line != ": open\n" {
 				t.Errorf("%s after %v: %q, %v", stream, path, line, err)
 			}

@@ -63,8 +63,7 @@ func told(ctx context.Context, err error) (code gen.ErrorCode, message string, o
 // to correct is logged under an id, and he hears the id only.
 func (s *Server) present(ctx context.Context, err error) *gqlerror.Error {
 	out := &gqlerror.Error{}
-	var given *gqlerror.Error
-	if errors.As(err, &given) {
+	if given, ok := errors.AsType[*gqlerror.Error](err); ok {
 		if given.Extensions["code"] != nil {
 			return given
 		}

@@ -24,14 +24,11 @@ type source struct {
 type event struct{ kind, id, data string }
 
 // events opens a stream by POST.
-func (s *stage) events(token, query string, variables map[string]any, last string) *source {
+func (s *stage) events(token, query string, variables map[string]any) *source {
 	s.t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	s.must(err)
 	r := s.request(http.MethodPost, "/graphql", string(body), "Authorization: Bearer "+token, "Content-Type: application/json", "Accept: text/event-stream")
-	if last != "" {
-		r.Header.Set("Last-Event-ID", last)
-	}
 	return s.stream(r)
 }
 
@@ -104,7 +101,7 @@ func (e *source) ends() {
 
 func TestEventsHeaders(t *testing.T) {
 	s := newStage(t)
-	e := s.events(s.tokens[dispatch.ScopeRead], `{ __typename }`, nil, "")
+	e := s.events(s.tokens[dispatch.ScopeRead], `{ __typename }`, nil)
 	if e.response.StatusCode != http.StatusOK {
 		t.Fatalf("status %d", e.response.StatusCode)
 	}
@@ -135,7 +132,7 @@ func TestEventsAnswers(t *testing.T) {
 		"two streams":                {`subscription { ticketEvents { id } deliveryChanged { cursor } }`, `"code":"VALIDATION_FAILED"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := s.events(s.tokens[dispatch.ScopeTickets], c.query, nil, "")
+			e := s.events(s.tokens[dispatch.ScopeTickets], c.query, nil)
 			e.hears("next", c.want)
 			e.ends()
 		})
@@ -187,7 +184,7 @@ func TestEventsKeepAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newBubbleStage(t)
 		s.furnish()
-		e := s.events(s.tokens[dispatch.ScopeRead], watchTickets, s.head(), "")
+		e := s.events(s.tokens[dispatch.ScopeRead], watchTickets, s.head())
 		time.AfterFunc(time.Minute+time.Second, func() { s.raise("late") })
 		got, comments, ok := e.next()
 		if !ok || comments != 5 || !strings.Contains(got.data, "late") { // the opening one, and four in a minute
@@ -203,7 +200,7 @@ func TestHealthOverBoth(t *testing.T) {
 		s := newBubbleStage(t)
 		ids := s.furnish()
 		document := `subscription { actorHealthChanged { name health { status } } }`
-		e := s.events(s.tokens[dispatch.ScopeRead], document, nil, "")
+		e := s.events(s.tokens[dispatch.ScopeRead], document, nil)
 		p := s.greeted(dispatch.ScopeRead)
 		p.subscribe("a", document, nil)
 		synctest.Wait()

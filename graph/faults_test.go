@@ -85,7 +85,7 @@ func TestSlowReaders(t *testing.T) {
 		s.furnish()
 		asleep, awake := s.greeted(dispatch.ScopeRead), s.greeted(dispatch.ScopeRead)
 		asleep.subscribe("a", watchTickets, s.head())
-		stream := s.events(s.tokens[dispatch.ScopeRead], watchTickets, s.head(), "")
+		stream := s.events(s.tokens[dispatch.ScopeRead], watchTickets, s.head())
 		awake.subscribe("a", watchTickets, s.head())
 		for i := range 200 {
 			s.raise(fmt.Sprint("m", i))

@@ -184,8 +184,7 @@ func unreadable(err error) *refusal {
 
 // unread says why a body did not come whole.
 func unread(err error) *refusal {
-	var over *http.MaxBytesError
-	if errors.As(err, &over) {
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return tooLarge(maxRaiseBody)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -235,5 +234,5 @@ func write(w http.ResponseWriter, media string, status int, body []byte) {
 	c := http.NewResponseController(w)
 	late := time.AfterFunc(requestTime, func() { _ = c.SetWriteDeadline(time.Now()) }) // a caller that does not read holds nothing up
 	defer late.Stop()
-	_, _ = w.Write(body) // a caller that is gone needs no answer
+	_, _ = w.Write(body) //nolint:gosec // JSON, and nothing is to be guessed of its type; a caller that is gone needs no answer
 }

@@ -61,7 +61,7 @@ func (l limits) MutateOperationParameters(ctx context.Context, params *graphql.R
 	for range maxTokens {
 		token, err := text.ReadToken()
 		if err != nil || token.Kind == lexer.EOF {
-			return nil // the parser says what is wrong
+			return nil //nolint:nilerr // the parser says what is wrong
 		}
 		if token.Kind != lexer.Name {
 			continue

@@ -10,9 +10,9 @@ import (
 
 // newBubbleStage opens a front door that is reached through pipes in memory, so
 // that a bubble of synctest can hold it and its clock.
-func newBubbleStage(t *testing.T, change ...func(*Options)) *stage {
+func newBubbleStage(t *testing.T) *stage {
 	t.Helper()
-	s := openStage(t, change...)
+	s := openStage(t)
 	p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	transport := &http.Transport{DialContext: p.dial}
 	s.url, s.transport = "http://tocsin.example", transport

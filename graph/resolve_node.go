@@ -79,7 +79,7 @@ func (r resolver) configured(ctx context.Context, id string) (page.Node, error) 
 	case dispatch.PrefixActor:
 		return node(find(cfg.Actors, &id), nil)
 	}
-	return nil, nil
+	return nil, nil //nolint:nilnil // null is the answer
 }
 
 // node is nothing rather than a typed nil when there is no thing.

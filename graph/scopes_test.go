@@ -49,12 +49,12 @@ func literal(schema *ast.Schema, typ *ast.Type) string {
 		return "{" + strings.Join(fields, ", ") + "}"
 	case ast.Enum:
 		return def.EnumValues[0].Name
-	case ast.Scalar:
+	default:
 		if def.Name == "Boolean" {
 			return "true"
 		}
+		return `"x"`
 	}
-	return `"x"`
 }
 
 // document is a document that asks for a root field with as little as it takes.

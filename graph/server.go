@@ -54,8 +54,8 @@ type Server struct {
 	mu       sync.Mutex
 	draining bool
 	live     sync.WaitGroup
-	soft     context.Context // ends when streams are to end
-	hard     context.Context // ends when everything is
+	soft     context.Context //nolint:containedctx // ends when streams are to end
+	hard     context.Context //nolint:containedctx // ends when everything is
 	softEnd  context.CancelCauseFunc
 	hardEnd  context.CancelCauseFunc
 }

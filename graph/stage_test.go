@@ -107,11 +107,11 @@ func newStage(t *testing.T, change ...func(*Options)) *stage {
 }
 
 // openStage opens a front door that nothing leads to yet.
-func openStage(t testing.TB, change ...func(*Options)) *stage {
-	t.Helper()
+func openStage(tb testing.TB, change ...func(*Options)) *stage {
+	tb.Helper()
 	s := &stage{
-		t: t, log: &lockedBuffer{}, tokens: map[dispatch.Scope]string{}, postman: &postman{},
-		path: filepath.Join(t.TempDir(), "books.db"),
+		t: tb, log: &lockedBuffer{}, tokens: map[dispatch.Scope]string{}, postman: &postman{},
+		path: filepath.Join(tb.TempDir(), "books.db"),
 	}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	s.desk = s.openDesk(log)
@@ -126,7 +126,7 @@ func openStage(t testing.TB, change ...func(*Options)) *stage {
 		change(&o)
 	}
 	s.server = New(s.desk, o)
-	t.Cleanup(s.drain)
+	tb.Cleanup(s.drain)
 	return s
 }
 
@@ -209,14 +209,14 @@ func (s *stage) state() state {
 	s.must(err)
 	head, err := s.desk.LedgerHead(s.t.Context())
 	s.must(err)
-	return state{int64(cfg.Version), head}
+	return state{cfg.Version, head}
 }
 
 // unchanged makes sure that nothing was written since.
-func (s *stage) unchanged(t testing.TB, before state) {
-	t.Helper()
+func (s *stage) unchanged(tb testing.TB, before state) {
+	tb.Helper()
 	if now := s.state(); now != before {
-		t.Errorf("something was changed: %+v, before %+v", now, before)
+		tb.Errorf("something was changed: %+v, before %+v", now, before)
 	}
 }
 

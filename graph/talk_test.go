@@ -152,7 +152,7 @@ func TestRevoked(t *testing.T) {
 			p.say(`{"type":"connection_init","payload":{"authorization":"Bearer ` + text + `"}}`)
 			p.hears(`{"type":"connection_ack"}`)
 			p.subscribe("a", watchTickets, s.head())
-			e := s.events(text, watchTickets, s.head(), "")
+			e := s.events(text, watchTickets, s.head())
 			s.raise(name) // both run
 			p.hearsLike(`"kind":"OPENED"`)
 			e.hears("next", `"kind":"OPENED"`)
@@ -220,7 +220,7 @@ func TestDrain(t *testing.T) {
 	p := s.greeted(dispatch.ScopeRead)
 	p.subscribe("a", watchTickets, s.head())
 	p.subscribe("b", watchTickets, s.head())
-	e := s.events(s.tokens[dispatch.ScopeRead], watchTickets, s.head(), "")
+	e := s.events(s.tokens[dispatch.ScopeRead], watchTickets, s.head())
 	s.raise("m") // all run
 	p.hearsLike(`"kind":"OPENED"`)
 	p.hearsLike(`"kind":"OPENED"`)
@@ -259,7 +259,7 @@ func drainWaits(t *testing.T) {
 	answered := make(chan string, 1)
 	go func() { answered <- s.ask(dispatch.ScopeConfigure, document, variables) }()
 	<-s.postman.here
-	e := s.events(s.tokens[dispatch.ScopeConfigure], document, variables, "")
+	e := s.events(s.tokens[dispatch.ScopeConfigure], document, variables)
 	<-s.postman.here
 	drained := make(chan error, 1)
 	go func() { drained <- s.server.Drain(t.Context()) }()

@@ -3,6 +3,7 @@ package graph
 import (
 	"encoding/json"
 	"math"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -30,7 +31,7 @@ type variable struct {
 }
 
 func (c variable) at(element ast.PathElement) variable {
-	return variable{c.schema, append(c.path[:len(c.path):len(c.path)], element)}
+	return variable{c.schema, append(slices.Clip(c.path), element)}
 }
 
 func (c variable) wrong(want string) *gqlerror.Error {

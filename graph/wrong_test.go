@@ -2,6 +2,7 @@ package graph
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 
@@ -37,9 +38,7 @@ type input = map[string]any
 
 func alert(more input) input {
 	in := input{"behaviorModel": "m", "summary": "s"}
-	for name, value := range more {
-		in[name] = value
-	}
+	maps.Copy(in, more)
 	return in
 }
 
@@ -104,7 +103,7 @@ func TestWrongInput(t *testing.T) {
 		{"a setting of another type", configDocument, input{"actorType": "post", "actorId": "$actor", "settings": input{"text": 1}}, "INVALID", "settings.text", "give a text"},
 		{"settings that are a list", configDocument, input{"actorType": "post", "actorId": "$actor", "settings": []any{}}, "INVALID", "settings", "give one such as"},
 		{"a template that cannot be read", configDocument, input{"actorType": "post", "actorId": "$actor", "settings": input{"text": "{{.Alert.Summary"}}, "INVALID", "settings.text", "unclosed action"},
-		{"a template over what is not there", configDocument, input{"actorType": "post", "actorId": "$actor", "settings": input{"text": "{{.Alert.Sumary}}"}}, "INVALID", "settings.text", "which does not exist; there are"},
+		{"a template over what is not there", configDocument, input{"actorType": "post", "actorId": "$actor", "settings": input{"text": "{{.Alert.Nothing}}"}}, "INVALID", "settings.text", "which does not exist; there are"},
 		{"itself for a fallback", configChange, input{"id": "$apiConfig", "fallbackId": "$apiConfig"}, "INVALID", "fallbackId", "choose one that does not"},
 		{"a fallback that is an actor", configChange, input{"id": "$apiConfig", "fallbackId": "$actor"}, "NOT_FOUND", "fallbackId", "names no API config"},
 

@@ -46,8 +46,8 @@ type frame struct {
 type socket struct {
 	s      *Server
 	ws     *websocket.Conn
-	header string // the token of the handshake's header, if any
-	ctx    context.Context
+	header string          // the token of the handshake's header, if any
+	ctx    context.Context //nolint:containedctx // of this connection
 	cancel context.CancelCauseFunc
 	out    chan frame
 

@@ -13,7 +13,7 @@ import (
 type socketOp struct {
 	c      *socket
 	id     string
-	ctx    context.Context
+	ctx    context.Context //nolint:containedctx // of this operation
 	cancel context.CancelFunc
 
 	mu     sync.Mutex // held while a message is left for the writer, so that silence is exact

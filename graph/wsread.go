@@ -75,7 +75,7 @@ func (c *socket) pong(ping map[string]any) frame {
 func message(id, kind string, payload []byte) frame {
 	data := append(make([]byte, 0, len(payload)+len(id)+48), `{"type":"`+kind+`"`...)
 	if id != "" {
-		quoted, _ := json.Marshal(id) // a text always marshals
+		quoted, _ := json.Marshal(id) //nolint:errchkjson // a text always marshals
 		data = append(append(data, `,"id":`...), quoted...)
 	}
 	if payload != nil {
@@ -106,7 +106,7 @@ func (c *socket) init(message map[string]any) frame {
 	case errors.Is(err, dispatch.ErrUnauthenticated):
 		return frame{code: closeForbidden, reason: "Forbidden"}
 	case err != nil:
-		c.s.present(c.ctx, err) // to the log
+		_ = c.s.present(c.ctx, err) // to the log
 		return frame{code: websocket.StatusInternalError, reason: "The token cannot be checked now"}
 	}
 	c.caller = caller

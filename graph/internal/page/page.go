@@ -78,24 +78,39 @@ func (c Connection[T]) TotalCountIsExact(ctx context.Context) (*bool, error) {
 	return &n.Exact, nil
 }
 
-// The connections of the schema and their edges.
 type (
+	// BehaviorModelConnection is a page of behavior models.
 	BehaviorModelConnection = Connection[dispatch.BehaviorModel]
-	BehaviorModelEdge       = Edge[dispatch.BehaviorModel]
-	ActionConnection        = Connection[dispatch.Action]
-	ActionEdge              = Edge[dispatch.Action]
-	APIConfigConnection     = Connection[dispatch.APIConfig]
-	APIConfigEdge           = Edge[dispatch.APIConfig]
-	ActorConnection         = Connection[dispatch.Actor]
-	ActorEdge               = Edge[dispatch.Actor]
-	AlertConnection         = Connection[dispatch.Alert]
-	AlertEdge               = Edge[dispatch.Alert]
-	DeliveryConnection      = Connection[dispatch.Delivery]
-	DeliveryEdge            = Edge[dispatch.Delivery]
-	TicketEdge              = Edge[dispatch.Ticket]
-	TicketEventConnection   = Connection[dispatch.TicketEvent]
-	TicketEventEdge         = Edge[dispatch.TicketEvent]
-	NotificationEdge        = Edge[dispatch.Notification]
+	// BehaviorModelEdge is a behavior model with its cursor.
+	BehaviorModelEdge = Edge[dispatch.BehaviorModel]
+	// ActionConnection is a page of actions.
+	ActionConnection = Connection[dispatch.Action]
+	// ActionEdge is an action with its cursor.
+	ActionEdge = Edge[dispatch.Action]
+	// APIConfigConnection is a page of API configs.
+	APIConfigConnection = Connection[dispatch.APIConfig]
+	// APIConfigEdge is an API config with its cursor.
+	APIConfigEdge = Edge[dispatch.APIConfig]
+	// ActorConnection is a page of actors.
+	ActorConnection = Connection[dispatch.Actor]
+	// ActorEdge is an actor with its cursor.
+	ActorEdge = Edge[dispatch.Actor]
+	// AlertConnection is a page of alerts.
+	AlertConnection = Connection[dispatch.Alert]
+	// AlertEdge is an alert with its cursor.
+	AlertEdge = Edge[dispatch.Alert]
+	// DeliveryConnection is a page of deliveries.
+	DeliveryConnection = Connection[dispatch.Delivery]
+	// DeliveryEdge is a delivery with its cursor.
+	DeliveryEdge = Edge[dispatch.Delivery]
+	// TicketEdge is a ticket with its cursor.
+	TicketEdge = Edge[dispatch.Ticket]
+	// TicketEventConnection is a page of lines of the ledger.
+	TicketEventConnection = Connection[dispatch.TicketEvent]
+	// TicketEventEdge is a line of the ledger with its cursor.
+	TicketEventEdge = Edge[dispatch.TicketEvent]
+	// NotificationEdge is a notification with its cursor.
+	NotificationEdge = Edge[dispatch.Notification]
 )
 
 // TicketConnection is a page of tickets with the place in the ledger at which

@@ -19,7 +19,7 @@ var iso8601 = regexp.MustCompile(`^(-)?P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:
 // calendar finds a length that counts years or months.
 var calendar = regexp.MustCompile(`^-?P\d*(Y|.*\d[YM])[^T]*(T|$)`)
 
-const notDuration = Invalid("cannot be read as a Duration; give ISO 8601 such as PT30S, PT1H30M or P7D")
+const errDuration = Invalid("cannot be read as a Duration; give ISO 8601 such as PT30S, PT1H30M or P7D")
 
 func parseDuration(text string) (time.Duration, error) {
 	parts := iso8601.FindStringSubmatch(text)
@@ -28,10 +28,10 @@ func parseDuration(text string) (time.Duration, error) {
 		if calendar.MatchString(date) {
 			return 0, Invalid("has years or months, which have no fixed length; give weeks, days or hours such as P30D")
 		}
-		return 0, notDuration
+		return 0, errDuration
 	}
 	if strings.HasSuffix(text, "P") || strings.HasSuffix(text, "T") {
-		return 0, notDuration
+		return 0, errDuration
 	}
 	total := 0.0
 	for i, unit := range []time.Duration{week, day, time.Hour, time.Minute, time.Second} {
@@ -40,7 +40,7 @@ func parseDuration(text string) (time.Duration, error) {
 		}
 		n, err := strconv.ParseFloat(parts[i+2], 64)
 		if err != nil {
-			return 0, notDuration
+			return 0, errDuration
 		}
 		total += n * float64(unit)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // Invalid is a value that the scalar does not take; its text names the remedy.
-type Invalid string
+type Invalid string //nolint:errname // it says what is wrong with the value
 
 // Error is the text.
 func (i Invalid) Error() string { return string(i) }
