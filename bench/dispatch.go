@@ -37,7 +37,11 @@ func (b *dispatchBench) Run(ctx context.Context) error {
 			return err
 		}
 		self := &process{pid: os.Getpid()}
-		err = b.turns("deliveries, settled", func() (figures, error) { return b.carry(ctx, h, actor) }, func() (figures, error) { return b.plain(ctx, self, sink.url) })
+		turn := 0
+		err = b.turns("deliveries, settled", func() (figures, error) {
+			turn++
+			return b.carry(ctx, h, actor, fmt.Sprint("turn", turn))
+		}, func() (figures, error) { return b.plain(ctx, self, sink.url) })
 		if err != nil {
 			return err
 		}
@@ -55,11 +59,11 @@ func (h *house) enable(ctx context.Context, actor string, yes bool) error {
 
 // carry heaps up deliveries while the actor is disabled, and measures from its
 // enabling until all are settled.
-func (b *dispatchBench) carry(ctx context.Context, h *house, actor string) (figures, error) {
+func (b *dispatchBench) carry(ctx context.Context, h *house, actor, series string) (figures, error) {
 	if err := h.enable(ctx, actor, false); err != nil {
 		return figures{}, err
 	}
-	if err := h.fill(ctx, b.Deliveries); err != nil {
+	if err := h.fill(ctx, series, b.Deliveries); err != nil {
 		return figures{}, err
 	}
 	began, before := time.Now(), h.cpu()

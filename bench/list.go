@@ -83,15 +83,15 @@ func (b *listBench) filled(ctx context.Context, dir string) (*house, error) {
 	if err := h.ask(ctx, `mutation($id: ID!) { updateActor(input: {id: $id, enabled: false}) { userErrors { message } } }`, map[string]any{"id": actor}, nil); err != nil {
 		return nil, err
 	}
-	return h, h.fill(ctx, b.Rows)
+	return h, h.fill(ctx, "fill", b.Rows)
 }
 
-// fill raises alerts in batches.
-func (h *house) fill(ctx context.Context, rows int) error {
+// fill raises the alerts of a series in batches.
+func (h *house) fill(ctx context.Context, series string, rows int) error {
 	for n := 0; n < rows; {
 		batch := make([]map[string]any, 0, 500)
 		for ; n < rows && len(batch) < 500; n++ {
-			batch = append(batch, alert("fill", n))
+			batch = append(batch, alert(series, n))
 		}
 		err := h.ask(ctx, `mutation($in: RaiseAlertsInput!) { raiseAlerts(input: $in) { accepted rejected userErrors { message } } }`,
 			map[string]any{"in": map[string]any{"alerts": batch}}, nil)

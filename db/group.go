@@ -42,7 +42,7 @@ type job struct {
 }
 
 const (
-	maxGroup   = 128 // jobs, alerts and settlements in one transaction
+	maxGroup   = 256 // jobs, alerts and settlements in one transaction
 	maxRepeats = 4   // of a group that lost a conflict
 )
 

@@ -56,6 +56,8 @@ type Kind struct {
 	// Idempotent says that a repeat with the same delivery id has no second
 	// effect, so that an uncertain send is simply sent again.
 	Idempotent bool
+	// AtOnce is how many calls may run at once through one actor; 32 when it is 0.
+	AtOnce int
 	// Patience overrides how the retries of this kind are spaced; zero fields
 	// take the default's.
 	Patience Patience
@@ -66,6 +68,13 @@ type Kind struct {
 
 // NeedsActor tells whether an API config of this kind must name an actor.
 func (k Kind) NeedsActor() bool { return !k.BuiltIn }
+
+func (k Kind) atOnce() int {
+	if k.AtOnce == 0 {
+		return 32
+	}
+	return k.AtOnce
+}
 
 // Capability is what an actor of a kind can do beside delivering.
 type Capability string

@@ -14,7 +14,6 @@ const (
 	drainLimit    = 10 * time.Second
 	idlePoll      = 30 * time.Second
 	pauseFallback = 5 * time.Minute
-	inFlight      = 32          // calls at once through one actor
 	claimAgain    = time.Second // after a claim that failed
 )
 
@@ -92,8 +91,10 @@ type line struct {
 }
 
 func newLine(d *Desk, id string) *line {
-	l := &line{desk: d, id: id, free: make(chan struct{}, inFlight), done: make(chan struct{}, 1)}
-	for range inFlight {
+	l := &line{desk: d, id: id, done: make(chan struct{}, 1)}
+	kind, _ := l.kind()
+	l.free = make(chan struct{}, kind.atOnce())
+	for range cap(l.free) {
 		l.free <- struct{}{}
 	}
 	return l
