@@ -23,9 +23,6 @@ func conditions(tb testing.TB) *Conditions {
 	return c
 }
 
-//go:fix inline
-func of[T any](v T) *T { return new(v) }
-
 func alert() dispatch.Alert {
 	return dispatch.Alert{
 		BehaviorModel: "Impossible travel", Behavior: new("account login"), Key: new("jdoe"), KeyType: new("username"),

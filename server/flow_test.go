@@ -165,8 +165,8 @@ func (a api) wantAllDelivered(action string, n int) {
 	var data struct {
 		Deliveries struct {
 			Nodes []struct {
-				Status, ApiConfigName, Reason string
-				Attempts                      []struct{ Outcome, Error, Response string }
+				Status, Reason string
+				Attempts       []struct{ Outcome, Error, Response string }
 			}
 		}
 		Accounting struct {
@@ -181,7 +181,7 @@ func (a api) wantAllDelivered(action string, n int) {
 			}
 		}
 	}
-	a.eventually("delivery of all", `query($id: ID!) { deliveries(filter: {actionId: $id}) { nodes { status apiConfigName reason attempts { outcome error response } } }
+	a.eventually("delivery of all", `query($id: ID!) { deliveries(filter: {actionId: $id}) { nodes { status reason attempts { outcome error response } } }
 		accounting { promised delivered balances } notifications { unreadCount nodes { title ticket { number } } } }`,
 		map[string]any{"id": action}, &data, func() bool { return data.Accounting.Delivered == n })
 	for _, d := range data.Deliveries.Nodes {
