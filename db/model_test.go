@@ -1,0 +1,531 @@
+package db
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"tocsin/dispatch"
+)
+
+// model is what the books should hold of one actor, told simply.
+type model struct {
+	stage      *stage
+	stores     []*books // two processes on one database
+	actor      string
+	keys       []string // dedup keys
+	tickets    []*modelTicket
+	deliveries []*modelDelivery // in the order promised
+	claims     []dispatch.Claimed
+	before     dispatch.Accounting
+}
+
+type modelTicket struct {
+	ID       string
+	Key      string
+	Status   dispatch.TicketStatus
+	Alerts   int
+	Version  int
+	perAlert bool
+}
+
+type modelDelivery struct {
+	ID       string
+	Status   dispatch.DeliveryStatus
+	Attempt  int
+	Leased   time.Time // zero: nobody holds it
+	Due      time.Time // zero: it is finished
+	Ref      string
+	line     string
+	ticketID string
+	config   string
+}
+
+func (d *modelDelivery) isUnfinished() bool {
+	return d.Status == dispatch.Pending || d.Status == dispatch.Uncertain
+}
+
+// become moves a delivery, which the table must allow.
+func (d *modelDelivery) become(rt *rapid.T, to dispatch.DeliveryStatus, due time.Time) {
+	if d.Status != to && !dispatch.CanBecome(d.Status, to) {
+		rt.Fatalf("the model moves a delivery from %s to %s", d.Status, to)
+	}
+	d.Status, d.Leased, d.Due = to, time.Time{}, time.Time{}
+	if d.isUnfinished() {
+		d.Due = due
+	}
+}
+
+// TestLivesOfDeliveriesAndTickets runs the two tables of dispatch against the
+// books: raises, claims, crashes, settlements of every outcome in time and late,
+// cancels, retries, and tickets that are moved meanwhile, from two processes.
+func TestLivesOfDeliveriesAndTickets(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *stage) {
+		if !s.isSQLite() {
+			fewerChecks(t, 5)
+		}
+		stores := []*books{s.books, s.open()}
+		rapid.Check(t, func(rt *rapid.T) {
+			m := beginModel(s, stores)
+			rt.Repeat(map[string]func(*rapid.T){
+				"raise": m.raise, "claim": m.claim, "claim more": m.claim, "settle": m.settle, "settle another": m.settle,
+				"time passes": m.pass, "crash": m.recover, "cancel": m.cancel, "retry": m.retry, "move ticket": m.move, "": m.check,
+			})
+			m.checkStories(rt)
+		})
+	})
+}
+
+// fewerChecks divides what rapid does, until the test ends.
+func fewerChecks(t *testing.T, by int) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks").Value
+	before := checks.String()
+	n, err := strconv.Atoi(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checks.Set(strconv.Itoa(max(n/by, 1))); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = checks.Set(before) })
+}
+
+func beginModel(s *stage, stores []*books) *model {
+	s.t.Helper()
+	before, err := s.books.Accounting(s.ctx)
+	s.must(err)
+	m := &model{stage: s, stores: stores, actor: dispatch.NewID(dispatch.PrefixActor), before: before}
+	for i := range 2 {
+		m.keys = append(m.keys, fmt.Sprint(m.actor, " key ", i))
+	}
+	return m
+}
+
+func (m *model) store(rt *rapid.T) *books { return rapid.SampledFrom(m.stores).Draw(rt, "store") }
+
+func (m *model) now() time.Time { return m.stage.now }
+
+func (m *model) pass(rt *rapid.T) {
+	m.stage.pass(rapid.SampledFrom([]time.Duration{time.Millisecond, 2 * time.Second, lease / 2, lease + time.Second}).Draw(rt, "time"))
+}
+
+func (m *model) open(key string) *modelTicket {
+	i := slices.IndexFunc(m.tickets, func(t *modelTicket) bool {
+		return t.Key == key && !t.perAlert && t.Status != dispatch.TicketClosed
+	})
+	if i < 0 {
+		return nil
+	}
+	return m.tickets[i]
+}
+
+func (m *model) raise(rt *rapid.T) {
+	key := rapid.SampledFrom(m.keys).Draw(rt, "key")
+	policy := rapid.SampledFrom([]dispatch.TicketPolicy{dispatch.PerDedupKey, dispatch.PerDedupKey, dispatch.PerAlert, dispatch.NoTicket}).Draw(rt, "policy")
+	configs := rapid.SampledFrom([][]string{{postPage}, {postPage, postText}}).Draw(rt, "configs")
+	r := m.stage.member(key, configs...)
+	r.Plan.Ticket = policy
+	for i := range r.Plan.Deliveries {
+		r.Plan.Deliveries[i].ActorID = m.actor
+	}
+	raised := m.store(rt).Raise(m.stage.ctx, []dispatch.Raising{r})[0]
+	if raised.Err != nil {
+		rt.Fatal(raised.Err)
+	}
+	m.promise(rt, m.belong(rt, r, raised), r.Plan.Deliveries...)
+}
+
+// belong is the id of the ticket that an alert opened or joined, "" for none.
+func (m *model) belong(rt *rapid.T, r dispatch.Raising, raised dispatch.Raised) string {
+	if r.Plan.Ticket == dispatch.NoTicket {
+		if raised.TicketID != nil {
+			rt.Fatalf("an alert that should have none got the ticket %s", *raised.TicketID)
+		}
+		return ""
+	}
+	current := m.open(r.Alert.DedupKey)
+	if current == nil || r.Plan.Ticket == dispatch.PerAlert {
+		current = &modelTicket{ID: r.Plan.NewTicket.ID, Key: r.Alert.DedupKey, Status: dispatch.TicketOpen, perAlert: r.Plan.Ticket == dispatch.PerAlert}
+		m.tickets = append(m.tickets, current)
+	}
+	current.Alerts++
+	current.Version++
+	if *raised.TicketID != current.ID {
+		rt.Fatalf("an alert went to the ticket %s, want %s", *raised.TicketID, current.ID)
+	}
+	return current.ID
+}
+
+func (m *model) promise(_ *rapid.T, ticketID string, all ...dispatch.Delivery) {
+	for _, d := range all {
+		line := d.ID
+		if ticketID != "" {
+			line = ticketID + "/" + d.APIConfigID
+		}
+		m.deliveries = append(m.deliveries, &modelDelivery{
+			ID: d.ID, Status: dispatch.Pending, Due: d.CreatedAt, line: line, ticketID: ticketID, config: d.APIConfigID,
+		})
+	}
+}
+
+// isFree tells whether a delivery may be claimed: due, held by nobody, and the
+// first of its line, none of which is out.
+func (m *model) isFree(i int) bool {
+	d := m.deliveries[i]
+	if !d.isUnfinished() || !d.Leased.IsZero() || d.Due.After(m.now()) {
+		return false
+	}
+	for j, other := range m.deliveries {
+		if other.line == d.line && other.isUnfinished() && (j < i || !other.Leased.IsZero()) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *model) claim(rt *rapid.T) {
+	most := rapid.IntRange(1, 4).Draw(rt, "most")
+	var want []*modelDelivery
+	for i, d := range m.deliveries {
+		if m.isFree(i) {
+			want = append(want, d)
+		}
+	}
+	slices.SortStableFunc(want, func(a, b *modelDelivery) int { return a.Due.Compare(b.Due) })
+	want = want[:min(most, len(want))]
+	claimed, err := m.store(rt).Claim(m.stage.ctx, dispatch.Claim{ActorID: m.actor, Now: m.now(), Until: m.now().Add(lease), Max: most})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	wantIDs := []string{}
+	for _, d := range want {
+		wantIDs = append(wantIDs, d.ID)
+		d.Attempt++
+		d.Leased = m.now().Add(lease)
+	}
+	if diff := gocmp.Diff(wantIDs, ids(claimed)); diff != "" {
+		rt.Fatalf("claimed (-want +got):\n%s", diff)
+	}
+	m.claims = append(m.claims, claimed...)
+}
+
+func (m *model) delivery(id string) *modelDelivery {
+	return m.deliveries[slices.IndexFunc(m.deliveries, func(d *modelDelivery) bool { return d.ID == id })]
+}
+
+// settle ends a claim of any age, by any move that the table has for it; those
+// that are settled already come too late as well.
+func (m *model) settle(rt *rapid.T) {
+	if len(m.claims) == 0 {
+		rt.Skip("nobody has claimed")
+	}
+	c := rapid.SampledFrom(m.claims).Draw(rt, "claim")
+	move, to := someMove(rt, c.Delivery.Status)
+	e := m.stage.settlement(c, dispatch.OutcomeDeferred, to)
+	e.Move, e.NextAt = move, nil
+	due := m.now().Add(rapid.SampledFrom([]time.Duration{0, time.Second, time.Hour}).Draw(rt, "wait"))
+	if to == dispatch.Pending || to == dispatch.Uncertain {
+		e.NextAt = &due
+	}
+	if rapid.Bool().Draw(rt, "reference") {
+		e.Ref.ID = fmt.Sprintf("ref %d", c.Delivery.Attempt)
+	}
+	d := m.delivery(c.Delivery.ID)
+	if to == dispatch.Failed && rapid.Bool().Draw(rt, "fallback") {
+		next := c.Delivery
+		next.ID, next.APIConfigID, next.FallbackOf, next.Status = dispatch.NewID(dispatch.PrefixDelivery), "cfg_fallback", &d.ID, dispatch.Pending
+		next.Attempt, next.LeasedUntil, next.NextAttemptAt, next.CreatedAt, next.ExternalRef = 0, nil, nil, m.now(), nil
+		e.Fallback = &next
+	}
+	err := m.store(rt).Settle(m.stage.ctx, []dispatch.Settlement{e})[0]
+	if d.Attempt != c.Delivery.Attempt || d.Leased.IsZero() {
+		if !errors.Is(err, dispatch.ErrFenced) {
+			rt.Fatalf("a settlement that came too late gave %v", err)
+		}
+		d.Ref = cmp.Or(d.Ref, e.Ref.ID)
+		return
+	}
+	if err != nil {
+		rt.Fatal(err)
+	}
+	d.become(rt, to, due)
+	d.Ref = cmp.Or(e.Ref.ID, d.Ref)
+	if e.Fallback != nil {
+		m.promise(rt, d.ticketID, *e.Fallback)
+	}
+}
+
+// someMove draws what a courier may say of a delivery that it has claimed.
+func someMove(rt *rapid.T, from dispatch.DeliveryStatus) (dispatch.DeliveryMove, dispatch.DeliveryStatus) {
+	var moves []dispatch.DeliveryMove
+	for move := range dispatch.DeliveryMoves[from] {
+		if move != dispatch.MoveLost && move != dispatch.MoveCancel {
+			moves = append(moves, move)
+		}
+	}
+	slices.Sort(moves)
+	move := rapid.SampledFrom(moves).Draw(rt, "move")
+	return move, rapid.SampledFrom(dispatch.DeliveryMoves[from][move]).Draw(rt, "to")
+}
+
+// recover finds the deliveries whose couriers have died.
+func (m *model) recover(rt *rapid.T) {
+	to := rapid.SampledFrom(dispatch.DeliveryMoves[dispatch.Pending][dispatch.MoveLost]).Draw(rt, "to")
+	want := 0
+	for _, d := range m.deliveries {
+		if !d.Leased.IsZero() && d.Leased.Before(m.now()) {
+			want++
+			next := to
+			if d.Status == dispatch.Uncertain {
+				next = dispatch.Uncertain
+			}
+			d.become(rt, next, m.now())
+		}
+	}
+	n, err := m.store(rt).Recover(m.stage.ctx, m.actor, m.now(), m.now(), to)
+	if err != nil || n != want {
+		rt.Fatalf("recovered %d, %v; want %d", n, err, want)
+	}
+}
+
+// some draws a choice of deliveries: some by id, or all of the actor.
+func (m *model) some(rt *rapid.T) (dispatch.Selection, func(*modelDelivery) bool) {
+	if len(m.deliveries) == 0 || rapid.Bool().Draw(rt, "all") {
+		return dispatch.Selection{Filter: &dispatch.DeliveryFilter{ActorID: &m.actor}}, func(*modelDelivery) bool { return true }
+	}
+	var chosen []string
+	for _, d := range rapid.SliceOfN(rapid.SampledFrom(m.deliveries), 1, 3).Draw(rt, "deliveries") {
+		chosen = append(chosen, d.ID)
+	}
+	return dispatch.Selection{IDs: chosen}, func(d *modelDelivery) bool { return slices.Contains(chosen, d.ID) }
+}
+
+func (m *model) cancel(rt *rapid.T) {
+	selection, isChosen := m.some(rt)
+	limit := rapid.IntRange(1, 5).Draw(rt, "limit")
+	var want []string
+	for _, d := range m.deliveries {
+		if isChosen(d) && d.Status == dispatch.Pending && d.Leased.IsZero() && len(want) < limit {
+			d.become(rt, dispatch.Canceled, time.Time{})
+			want = append(want, d.ID)
+		}
+	}
+	changed, err := m.store(rt).CancelDeliveries(m.stage.ctx, selection, "no", alice, m.now(), limit)
+	m.wantChanged(rt, want, changed, err)
+}
+
+func (m *model) retry(rt *rapid.T) {
+	selection, isChosen := m.some(rt)
+	limit := rapid.IntRange(1, 5).Draw(rt, "limit")
+	var want []string
+	for _, d := range m.deliveries {
+		if isChosen(d) && (d.Status == dispatch.Failed || d.Status == dispatch.Canceled) && len(want) < limit {
+			d.become(rt, dispatch.Pending, m.now())
+			want = append(want, d.ID)
+		}
+	}
+	changed, err := m.store(rt).RetryDeliveries(m.stage.ctx, selection, alice, m.now(), limit)
+	m.wantChanged(rt, want, changed, err)
+}
+
+func (m *model) wantChanged(rt *rapid.T, want []string, changed []dispatch.Delivery, err error) {
+	if err != nil {
+		rt.Fatal(err)
+	}
+	got := deliveryIDs(changed)
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		rt.Fatalf("changed %v, want %v", got, want)
+	}
+}
+
+// move moves a ticket to any status, whatever it has.
+func (m *model) move(rt *rapid.T) {
+	if len(m.tickets) == 0 {
+		rt.Skip("there is no ticket")
+	}
+	ticket := rapid.SampledFrom(m.tickets).Draw(rt, "ticket")
+	to := rapid.SampledFrom([]dispatch.TicketStatus{dispatch.TicketOpen, dispatch.TicketAcknowledged, dispatch.TicketClosed}).Draw(rt, "to")
+	_, errs, err := m.store(rt).MoveTickets(m.stage.ctx, dispatch.TicketMove{Tickets: refs(ticket.ID), To: to, By: alice, At: m.now()})
+	if err != nil {
+		rt.Fatal(err)
+	}
+	replaced := ticket.Status == dispatch.TicketClosed && !ticket.perAlert && m.open(ticket.Key) != nil
+	switch {
+	case ticket.Status == to:
+		if errs[0] != nil {
+			rt.Fatalf("the status that it has already: %v", errs[0])
+		}
+		return
+	case !dispatch.CanMove(ticket.Status, to) || replaced:
+		if !isRefusal(errs[0]) {
+			rt.Fatalf("%s → %s gave %v, want a refusal", ticket.Status, to, errs[0])
+		}
+		return
+	case errs[0] != nil:
+		rt.Fatal(errs[0])
+	}
+	ticket.Status = to
+	ticket.Version++
+	for _, d := range m.deliveries {
+		if to == dispatch.TicketClosed && d.ticketID == ticket.ID && d.Status == dispatch.Pending && d.Attempt == 0 && d.Leased.IsZero() {
+			d.become(rt, dispatch.Canceled, time.Time{})
+		}
+	}
+}
+
+// check compares all of the books with all of the model.
+func (m *model) check(rt *rapid.T) {
+	got := m.stored(rt)
+	if diff := gocmp.Diff(m.deliveries, got, gocmp.AllowUnexported(modelDelivery{})); diff != "" {
+		rt.Fatalf("deliveries (-model +books):\n%s", diff)
+	}
+	held := map[string]string{}
+	for _, d := range got {
+		if !d.Leased.IsZero() {
+			if other := held[d.line]; other != "" {
+				rt.Fatalf("%s and %s of one line are out at once", other, d.ID)
+			}
+			held[d.line] = d.ID
+		}
+	}
+	m.checkTickets(rt)
+	m.checkAccounting(rt)
+}
+
+func (m *model) stored(rt *rapid.T) []*modelDelivery {
+	b := m.store(rt)
+	rows, err := deliveryTable.read(m.stage.ctx, b.pool, "WHERE x.actor_id = $1 ORDER BY x.position", m.actor)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	all, err := each(rows, deliveryOf)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	var got []*modelDelivery
+	for i, d := range all {
+		got = append(got, &modelDelivery{
+			ID: d.ID, Status: d.Status, Attempt: d.Attempt, Leased: moot(d.LeasedUntil), Due: moot(d.NextAttemptAt), Ref: moot(d.ExternalRef),
+			line: rows[i].OrderKey, ticketID: moot(d.TicketID), config: d.APIConfigID,
+		})
+	}
+	return got
+}
+
+// moot is what is behind a pointer, zero for nil.
+func moot[V any](p *V) (v V) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+func (m *model) checkTickets(rt *rapid.T) {
+	for _, want := range m.tickets {
+		found, err := m.store(rt).TicketsByID(m.stage.ctx, []string{want.ID})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if t := found[want.ID]; t.Status != want.Status || t.AlertCount != want.Alerts || t.Version != want.Version {
+			rt.Fatalf("the ticket is %s with %d alerts at version %d, want %+v", t.Status, t.AlertCount, t.Version, want)
+		}
+	}
+}
+
+func (m *model) checkAccounting(rt *rapid.T) {
+	a, err := m.store(rt).Accounting(m.stage.ctx)
+	if err != nil || !a.Balances() {
+		rt.Fatalf("accounting %+v, %v", a, err)
+	}
+	want := m.before
+	want.Promised += len(m.deliveries)
+	for _, d := range m.deliveries {
+		switch d.Status {
+		case dispatch.Pending:
+			want.Pending++
+		case dispatch.Sent:
+			want.Delivered++
+		case dispatch.Failed:
+			want.Failed++
+		case dispatch.Canceled:
+			want.Canceled++
+		case dispatch.Uncertain:
+			want.Uncertain++
+		default:
+			rt.Fatalf("a delivery is %s", d.Status)
+		}
+	}
+	want.OldestPendingAt = a.OldestPendingAt
+	if diff := gocmp.Diff(want, a); diff != "" {
+		rt.Fatalf("accounting (-model +books):\n%s", diff)
+	}
+}
+
+// checkStories reads what the ledger and the attempts tell of each life: it
+// begins with the promise, makes only moves of the tables, and ends where the
+// books say that it stands.
+func (m *model) checkStories(rt *rapid.T) {
+	s := m.stage
+	for _, d := range m.deliveries {
+		rows, err := deliveryEventTable.read(s.ctx, s.books.pool, "WHERE x.delivery_id = $1 ORDER BY x.seq", d.ID)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		last := dispatch.DeliveryStatus("")
+		for i, e := range rows {
+			to := dispatch.DeliveryStatus(e.Status)
+			if moot(e.StatusBefore) != string(last) || (i == 0) != (last == "") || (i > 0 && !dispatch.CanBecome(last, to)) {
+				rt.Fatalf("the ledger tells of %s, which was %q: from %q to %s", d.ID, last, moot(e.StatusBefore), to)
+			}
+			last = to
+		}
+		if last != d.Status {
+			rt.Fatalf("the ledger ends with %q, the delivery is %s", last, d.Status)
+		}
+		attempts := s.attempts(d.ID)
+		for i, a := range attempts {
+			runs := i == len(attempts)-1 && !d.Leased.IsZero()
+			if a.Number != i+1 || (a.Outcome == nil) != runs {
+				rt.Fatalf("attempt %d of %d: %+v, while the delivery is %+v", i+1, d.Attempt, a, *d)
+			}
+		}
+		if len(attempts) != d.Attempt {
+			rt.Fatalf("%d attempts on record, %d were made", len(attempts), d.Attempt)
+		}
+	}
+	m.checkTicketStories(rt)
+}
+
+func (m *model) checkTicketStories(rt *rapid.T) {
+	s := m.stage
+	for _, ticket := range m.tickets {
+		l, err := s.books.TicketEvents(s.ctx, dispatch.TicketEventFilter{TicketID: &ticket.ID}, dispatch.Ascending, dispatch.Page{First: 100})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		status := dispatch.TicketOpen
+		for i, e := range l.Items {
+			switch {
+			case (i == 0) != (e.Kind == dispatch.EventOpened):
+				rt.Fatalf("line %d of a ticket is %s", i, e.Kind)
+			case e.Kind == dispatch.EventStatusChanged && (*e.StatusBefore != status || !dispatch.CanMove(status, e.Status)):
+				rt.Fatalf("the ledger tells of a ticket that was %s: from %s to %s", status, *e.StatusBefore, e.Status)
+			}
+			status = e.Status
+		}
+		if status != ticket.Status {
+			rt.Fatalf("the ledger ends with %s, the ticket is %s", status, ticket.Status)
+		}
+	}
+}
