@@ -102,27 +102,50 @@ func list[R, N any](ctx context.Context, db sqlc.DBTX, s *search, name string, w
 	if err != nil {
 		return dispatch.List[N]{}, err
 	}
-	keys, end, hasNext := s.cut(f)
-	numbers := make([]int64, len(keys))
-	for i, k := range keys {
-		numbers[i] = k[2]
-	}
-	rows, err := readBy(ctx, db, t, s.order.number, numbers, "")
+	pages, err := load(ctx, db, s, name, []found{f}, t, number, convert)
 	if err != nil {
 		return dispatch.List[N]{}, err
 	}
-	items, err := each(byKey(rows, keys, number), convert)
-	l := dispatch.List[N]{Items: items, Cursors: make([]string, len(keys)), HasNext: hasNext}
-	for i, k := range keys {
-		l.Cursors[i] = k.cursor(name)
+	return pages[0], nil
+}
+
+// load reads the rows of pages with one question.
+func load[R, N any](ctx context.Context, db sqlc.DBTX, s *search, name string, all []found, t table[R], number func(R) int64, convert func(R) (N, error)) ([]dispatch.List[N], error) {
+	cuts := make([]cut, len(all))
+	var numbers []int64
+	for i, f := range all {
+		cuts[i] = s.cut(f)
+		for _, k := range cuts[i].keys {
+			numbers = append(numbers, k[2])
+		}
 	}
-	if end == nil {
-		end = s.after
+	rows, err := readBy(ctx, db, t, s.order.number, numbers, "")
+	if err != nil {
+		return nil, err
 	}
-	if end != nil {
-		l.End = end.cursor(name)
+	byNumber := make(map[int64]N, len(rows))
+	for _, r := range rows {
+		if byNumber[number(r)], err = convert(r); err != nil {
+			return nil, err
+		}
 	}
-	return l, err
+	pages := make([]dispatch.List[N], len(all))
+	for i, c := range cuts {
+		pages[i] = pageOf(c, name, byNumber)
+	}
+	return pages, nil
+}
+
+// pageOf is a page of loaded things.
+func pageOf[N any](c cut, name string, byNumber map[int64]N) dispatch.List[N] {
+	l := dispatch.List[N]{Items: make([]N, len(c.keys)), Cursors: make([]string, len(c.keys)), HasNext: c.hasNext}
+	for i, k := range c.keys {
+		l.Items[i], l.Cursors[i] = byNumber[k[2]], k.cursor(name)
+	}
+	if c.end != nil {
+		l.End = c.end.cursor(name)
+	}
+	return l
 }
 
 // alerts

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -212,28 +213,27 @@ func (s *search) events(ctx context.Context, db sqlc.DBTX, w []way, f dispatch.T
 	if err != nil {
 		return l, err
 	}
-	keys, end, hasNext := s.cut(walked)
-	seqs := make([]int64, len(keys))
-	for i, k := range keys {
-		seqs[i] = k[2]
+	c := s.cut(walked)
+	seqs := make([]int64, len(c.keys))
+	place := make(map[int64]int, len(c.keys))
+	for i, k := range c.keys {
+		seqs[i], place[k[2]] = k[2], i
 	}
 	rows, err := readBy(ctx, db, ticketEventTable, "seq", seqs, "")
 	if err != nil {
 		return l, err
 	}
-	lines, err := withSubjects(ctx, db, byKey(rows, keys, func(r sqlc.TicketEvent) int64 { return r.Seq }))
+	slices.SortFunc(rows, func(a, b sqlc.TicketEvent) int { return cmp.Compare(place[a.Seq], place[b.Seq]) })
+	lines, err := withSubjects(ctx, db, rows)
 	if err != nil {
 		return l, err
 	}
 	lines = matching(lines, f.Ticket)
 	if len(lines) > first {
-		lines, hasNext = lines[:first], true
-		end = &key{0, 0, lines[first-1].Seq}
+		lines, c.hasNext = lines[:first], true
+		c.end = &key{0, 0, lines[first-1].Seq}
 	}
-	if end == nil {
-		end = s.after
-	}
-	return eventList(lines, end, hasNext), nil
+	return eventList(lines, c.end, c.hasNext), nil
 }
 
 func eventList(lines []dispatch.TicketEvent, end *key, hasNext bool) dispatch.List[dispatch.TicketEvent] {

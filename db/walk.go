@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -452,25 +451,22 @@ func keyOfCursor(list, cursor string) (*key, error) {
 	return &k, nil
 }
 
-// cut makes a page of what was found.
-func (s *search) cut(f found) (keys []key, end *key, hasNext bool) {
-	keys, end = f.keys, f.stop
-	if len(keys) > s.first {
-		keys = keys[:s.first]
-		return keys, &keys[len(keys)-1], true
-	}
-	if end == nil && len(keys) > 0 {
-		return keys, &keys[len(keys)-1], false
-	}
-	return keys, end, f.stop != nil
+// cut is the part of what was found that a page shows, and where it ends.
+type cut struct {
+	keys    []key
+	end     *key // nil on a list that has nothing
+	hasNext bool
 }
 
-// byKey orders loaded rows as their keys are.
-func byKey[R any](rows []R, keys []key, number func(R) int64) []R {
-	place := make(map[int64]int, len(keys))
-	for i, k := range keys {
-		place[k[2]] = i
+func (s *search) cut(f found) cut {
+	switch {
+	case len(f.keys) > s.first:
+		return cut{f.keys[:s.first], &f.keys[s.first-1], true}
+	case f.stop != nil:
+		return cut{f.keys, f.stop, true}
+	case len(f.keys) > 0:
+		return cut{f.keys, &f.keys[len(f.keys)-1], false}
+	default:
+		return cut{end: s.after}
 	}
-	slices.SortFunc(rows, func(a, b R) int { return cmp.Compare(place[number(a)], place[number(b)]) })
-	return rows
 }

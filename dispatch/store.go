@@ -261,6 +261,10 @@ type ReadStore interface {
 	CountAlerts(ctx context.Context, f AlertFilter, limit int) (Count, error)
 	Deliveries(ctx context.Context, f DeliveryFilter, p Page) (List[Delivery], error)
 	CountDeliveries(ctx context.Context, f DeliveryFilter, limit int) (Count, error)
+	// AlertsOfTickets and DeliveriesOfTickets read the first page of each ticket,
+	// as Alerts and Deliveries would one by one.
+	AlertsOfTickets(ctx context.Context, ticketIDs []string, first int) (map[string]List[Alert], error)
+	DeliveriesOfTickets(ctx context.Context, ticketIDs []string, first int) (map[string]List[Delivery], error)
 	// Tickets also returns the head of the ledger in the same snapshot.
 	Tickets(ctx context.Context, f TicketFilter, o TicketOrder, p Page) (List[Ticket], int64, error)
 	CountTickets(ctx context.Context, f TicketFilter, limit int) (Count, error)

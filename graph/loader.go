@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"tocsin/dispatch"
 )
 
 // batchWindow is how long the first who asks waits for others to join.
@@ -23,6 +25,34 @@ type loader[T any] struct {
 	mu      sync.Mutex
 	open    *batch[T] // takes more ids
 	batches map[string]*batch[T]
+}
+
+// pages are loaders of the first pages of what belongs to many owners, one for
+// each size of a page.
+type pages[T any] struct {
+	fetch func(ctx context.Context, ids []string, first int) (map[string]dispatch.List[T], error)
+
+	mu     sync.Mutex
+	bySize map[int]*loader[dispatch.List[T]]
+}
+
+func (p *pages[T]) load(ctx context.Context, owner string, first int) (dispatch.List[T], error) {
+	l, _, err := p.of(first).load(ctx, owner)
+	return l, err
+}
+
+func (p *pages[T]) of(first int) *loader[dispatch.List[T]] {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bySize == nil {
+		p.bySize = map[int]*loader[dispatch.List[T]]{}
+	}
+	if p.bySize[first] == nil {
+		p.bySize[first] = &loader[dispatch.List[T]]{fetch: func(ctx context.Context, ids []string) (map[string]dispatch.List[T], error) {
+			return p.fetch(ctx, ids, first)
+		}}
+	}
+	return p.bySize[first]
 }
 
 type batch[T any] struct {

@@ -25,6 +25,9 @@ type loaders struct {
 	deliveriesOf loader[[]dispatch.Delivery] // by alert
 	attemptsOf   loader[[]dispatch.Attempt]  // by delivery
 	linksOf      loader[[]dispatch.TicketLink]
+
+	alertsOfTickets     pages[dispatch.Alert]
+	deliveriesOfTickets pages[dispatch.Delivery]
 }
 
 func newLoaders(d *dispatch.Desk) *loaders {
@@ -42,6 +45,9 @@ func newLoaders(d *dispatch.Desk) *loaders {
 		deliveriesOf:  loader[[]dispatch.Delivery]{fetch: d.DeliveriesOf},
 		attemptsOf:    loader[[]dispatch.Attempt]{fetch: d.AttemptsOf},
 		linksOf:       loader[[]dispatch.TicketLink]{fetch: d.LinksOf},
+
+		alertsOfTickets:     pages[dispatch.Alert]{fetch: d.AlertsOfTickets},
+		deliveriesOfTickets: pages[dispatch.Delivery]{fetch: d.DeliveriesOfTickets},
 	}
 }
 

@@ -81,7 +81,8 @@ func (r tickets) URL(_ context.Context, t *dispatch.Ticket) (string, error) {
 }
 
 func (r tickets) Alerts(ctx context.Context, t *dispatch.Ticket, first *int, after *string) (page.AlertConnection, error) {
-	return connection(ctx, first, after, dispatch.AlertFilter{TicketID: &t.ID}, r.desk.Alerts, r.desk.CountAlerts)
+	list := startOf(&loadersOf(ctx).alertsOfTickets, t.ID, r.desk.Alerts)
+	return connection(ctx, first, after, dispatch.AlertFilter{TicketID: &t.ID}, list, r.desk.CountAlerts)
 }
 
 func (r tickets) Events(
@@ -95,7 +96,8 @@ func (r tickets) Links(ctx context.Context, t *dispatch.Ticket) ([]dispatch.Tick
 }
 
 func (r tickets) Deliveries(ctx context.Context, t *dispatch.Ticket, first *int, after *string) (page.DeliveryConnection, error) {
-	return connection(ctx, first, after, dispatch.DeliveryFilter{TicketID: &t.ID}, r.desk.Deliveries, r.desk.CountDeliveries)
+	list := startOf(&loadersOf(ctx).deliveriesOfTickets, t.ID, r.desk.Deliveries)
+	return connection(ctx, first, after, dispatch.DeliveryFilter{TicketID: &t.ID}, list, r.desk.CountDeliveries)
 }
 
 func (ticketEvents) Ticket(ctx context.Context, e *dispatch.TicketEvent) (dispatch.Ticket, error) {

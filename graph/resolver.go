@@ -92,6 +92,17 @@ func connection[T, F any](
 	return page.Of(l, func(ctx context.Context) (dispatch.Count, error) { return count(ctx, filter, countLimit) }), err
 }
 
+// startOf asks for the first page of what belongs to an owner together with
+// those of others; for later pages it asks as list does.
+func startOf[T, F any](pages *pages[T], owner string, list func(context.Context, F, dispatch.Page) (dispatch.List[T], error)) func(context.Context, F, dispatch.Page) (dispatch.List[T], error) {
+	return func(ctx context.Context, filter F, p dispatch.Page) (dispatch.List[T], error) {
+		if p.After == "" {
+			return pages.load(ctx, owner, p.First)
+		}
+		return list(ctx, filter, p)
+	}
+}
+
 // named makes a page of what is configured. Counting asks for the whole list:
 // it is in memory.
 func named[T any](first *int, after *string, list func(dispatch.Page) (dispatch.List[T], error)) (*page.Connection[T], error) {
