@@ -53,7 +53,7 @@ func TestFillRefuses(t *testing.T) {
 		"too small":             {`{"url": "x", "port": -1}`, nil, "settings.port", CodeInvalid},
 		"too many":              {`{"url": "x", "to": ["a", "b", "c"]}`, nil, "settings.to", CodeLimitExceeded},
 		"a template with loops": {`{"url": "x", "text": "{{range 9}}x{{end}}"}`, nil, "settings.text", CodeInvalid},
-		"a field nobody knows":  {`{"url": "x", "text": "{{.Alert.Summary}}"}`, nil, "settings.text", CodeInvalid},
+		"a field nobody knows":  {`{"url": "x", "text": "{{.Alert.Weather}}"}`, nil, "settings.text", CodeInvalid},
 		"no object":             {`[1]`, nil, "settings", CodeInvalid},
 		"no UTF-8 text":         {`{"url": "x", "to": ["` + "\\u0000" + `"]}`, nil, "settings.to.0", CodeInvalid},
 	}
