@@ -111,7 +111,13 @@ func (l *line) run(ctx, work context.Context) {
 	l.recover(ctx, l.desk.options.Alone)
 	timer := time.NewTimer(idlePoll)
 	defer timer.Stop()
+	looked := time.Now()
 	for ctx.Err() == nil {
+		if time.Since(looked) >= idlePoll { // however busy the line is
+			looked = time.Now()
+			l.readPause(ctx)
+			l.recover(ctx, false)
+		}
 		claimed, inVain, err := l.claim(ctx)
 		for _, c := range claimed {
 			calls.Go(func() { l.carry(work, c, inVain) })
@@ -128,8 +134,6 @@ func (l *line) run(ctx, work context.Context) {
 			}
 		case <-l.done:
 		case <-timer.C:
-			l.readPause(ctx)
-			l.recover(ctx, false)
 		}
 	}
 }
@@ -208,12 +212,13 @@ func (l *line) nap(ctx context.Context, failed error) time.Duration {
 }
 
 // recover ends the attempts that nobody carries any more. At the start of a
-// server that is alone, every lease is a dead one.
+// server that is alone, every lease is a dead one, whatever the clock was when
+// it was given.
 func (l *line) recover(ctx context.Context, all bool) {
 	now := moment()
 	before := now
 	if all {
-		before = now.Add(2 * leaseLength)
+		before = now.AddDate(100, 0, 0)
 	}
 	to := Uncertain
 	if kind, ok := l.kind(); ok && kind.Idempotent {

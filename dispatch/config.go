@@ -69,12 +69,15 @@ func (c *Configuration) Model(name string) (BehaviorModel, bool) {
 // ActorOf is the actor that an API config talks through: the named one, or the
 // built-in instance of its kind.
 func (c *Configuration) ActorOf(a APIConfig) (Actor, bool) {
-	id := BuiltInActorID(a.Kind)
-	if a.ActorID != nil {
-		id = *a.ActorID
-	}
-	actor, ok := c.Actors[id]
+	actor, ok := c.Actors[a.actorID()]
 	return actor, ok
+}
+
+func (a APIConfig) actorID() string {
+	if a.ActorID != nil {
+		return *a.ActorID
+	}
+	return BuiltInActorID(a.Kind)
 }
 
 // Covers tells whether an action applies to a model.

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -83,8 +84,19 @@ func (d *Desk) checkAction(e *edit, a *Action) {
 	}
 	e.bounded("apiConfigIds", len(a.APIConfigIDs), maxAPIConfigs)
 	references(e, "apiConfigIds", "API config", a.APIConfigIDs, e.cfg.APIConfigs)
+	e.checkDeliverable(a.APIConfigIDs)
 	d.checkCondition(e, a.Condition)
 	e.checkRenotify(a)
+}
+
+// checkDeliverable refuses API configs whose actor was deleted.
+func (e *edit) checkDeliverable(apiConfigIDs []string) {
+	for i, id := range apiConfigIDs {
+		config, exists := e.cfg.APIConfigs[id]
+		if _, works := e.cfg.ActorOf(config); exists && !works {
+			e.add(CodeInvalidState, fmt.Sprintf("apiConfigIds.%d", i), "names "+config.Name+", whose actor was deleted; give it another actor first")
+		}
+	}
 }
 
 func (d *Desk) checkCondition(e *edit, condition *string) {

@@ -27,7 +27,7 @@ func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
 	if inVain {
 		e.outcome = Refused(errors.New("the actor has been paused for long"))
 	} else {
-		l.call(ctx, kind, &e)
+		e.outcome = l.guarded(func() Outcome { return l.call(ctx, kind, &e) })
 	}
 	e.now = moment()
 	s := settle(l.desk.snapshot.Load(), kind, e)
@@ -59,38 +59,37 @@ func (l *line) write(ctx context.Context, s Settlement, until *time.Time) error 
 	}
 }
 
-// call makes the attempt and sets its outcome. The timeout is shorter than the
-// lease.
-func (l *line) call(ctx context.Context, kind Kind, e *ended) {
+// call makes the attempt. The timeout is shorter than the lease.
+func (l *line) call(ctx context.Context, kind Kind, e *ended) Outcome {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	messenger, err := l.open(kind)
+	actor, ok := l.desk.snapshot.Load().Actors[l.id]
+	if !ok {
+		return Refused(errGone)
+	}
+	e.version = actor.Version
+	messenger, err := l.open(kind, actor)
 	if err != nil {
-		e.outcome = l.closed(err)
-		return
+		return Misconfigured(fmt.Errorf("the actor cannot be used: %w", err))
 	}
 	parcel, err := l.pack(ctx, kind, e)
 	switch {
 	case errors.Is(err, errNotRead):
-		e.outcome = Deferred(err)
-		return
+		return Deferred(err)
 	case err != nil:
-		e.outcome = Refused(err)
-		return
+		return Refused(err)
 	}
 	if doubter, ok := parcel.Settings.(Doubter); ok && doubter.OnUncertain() != "" {
 		e.policy = doubter.OnUncertain()
 	}
 	if e.claimed.Delivery.Status != Uncertain {
-		e.outcome = l.guarded(func() Outcome { return messenger.Deliver(ctx, parcel) })
-		return
+		return messenger.Deliver(ctx, parcel)
 	}
 	if resolver, ok := messenger.(Resolver); ok {
 		e.asked = true
-		e.outcome = l.guarded(func() Outcome { return resolver.Resolve(ctx, parcel) })
-		return
+		return resolver.Resolve(ctx, parcel)
 	}
-	e.outcome = Unsure(errors.New("the answer was lost, and there is nobody to ask whether it arrived"))
+	return Unsure(errors.New("the answer was lost, and there is nobody to ask whether it arrived"))
 }
 
 // errNotRead: the books could not be asked, which may go well later.
@@ -99,20 +98,8 @@ var errNotRead = errors.New("the database could not be read")
 // errGone: the actor was deleted with deliveries still to carry.
 var errGone = errors.New("the actor has been deleted")
 
-// closed is the outcome of a messenger that cannot be made.
-func (l *line) closed(err error) Outcome {
-	if errors.Is(err, errGone) {
-		return Refused(err)
-	}
-	return Misconfigured(fmt.Errorf("the actor cannot be used: %w", err))
-}
-
 // open makes the messenger, once for each version of the actor.
-func (l *line) open(kind Kind) (Messenger, error) {
-	actor, ok := l.desk.snapshot.Load().Actors[l.id]
-	if !ok {
-		return nil, errGone
-	}
+func (l *line) open(kind Kind, actor Actor) (Messenger, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.messenger != nil && l.version == actor.Version {
@@ -178,8 +165,8 @@ func (l *line) promised(ctx context.Context, d Delivery) (APIConfig, error) {
 	return config, nil
 }
 
-// guarded turns a panic of a messenger into an uncertain outcome: it may have
-// written before it fell.
+// guarded turns a panic of a messenger, or of its making, into an uncertain
+// outcome: it may have written before it fell.
 func (l *line) guarded(call func() Outcome) (o Outcome) {
 	defer func() {
 		if fell := recover(); fell != nil {

@@ -33,12 +33,14 @@ type Delivery struct {
 }
 
 // OrderKey names the line in which deliveries wait for each other: those of
-// one ticket through one API config go out in the order they were promised.
+// one ticket through one API config go out in the order they were promised. One
+// that was promised to another actor, before the API config was moved away from
+// it, holds nobody back: it may wait for a person for ever.
 func (d Delivery) OrderKey() string {
 	if d.TicketID == nil {
 		return d.ID
 	}
-	return *d.TicketID + "/" + d.APIConfigID
+	return *d.TicketID + "/" + d.APIConfigID + "/" + d.ActorID
 }
 
 // DeliveryKind is what a delivery carries.

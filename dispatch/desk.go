@@ -189,13 +189,13 @@ func (d *Desk) change(ctx context.Context, by Origin, r *Repeat, work func(cfg *
 func (d *Desk) write(ctx context.Context, cfg *Configuration, c ConfigurationChange) (firstID string, err error) {
 	d.still.Lock()
 	defer d.still.Unlock()
-	firstID, err = d.store.Configure(ctx, c)
+	firstID, err = d.store.Configure(lasting(ctx), c)
 	switch {
 	case err != nil:
 	case firstID == c.ID:
 		d.apply(cfg, c)
 	default: // another process has answered this key
-		err = d.reload(ctx)
+		err = d.reload(lasting(ctx))
 	}
 	return firstID, err
 }
@@ -207,6 +207,11 @@ func (d *Desk) apply(cfg *Configuration, c ConfigurationChange) {
 		d.bell.Ring(ringHealth)
 	}
 }
+
+// lasting is ctx without its end, for what is written: a transaction goes on
+// when its caller has gone, and then this hub must hear of it all the same, to
+// ring for it.
+func lasting(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
 // keyRefusal turns a reused idempotency key into a user error.
 func keyRefusal(err error) error {

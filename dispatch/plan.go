@@ -157,10 +157,14 @@ func (p *Plan) belong(action Action) {
 	}
 }
 
-// promise fills in a delivery through an API config. One whose actor is gone
-// or disabled waits as any other: health says why.
+// promise fills in a delivery through an API config. One whose actor is
+// disabled waits as any other: health says why. One whose actor was deleted is
+// given to that actor's line all the same, where it fails with the reason.
 func promise(cfg *Configuration, config APIConfig, d Delivery, now time.Time) Delivery {
-	actor, _ := cfg.ActorOf(config)
+	actor, ok := cfg.ActorOf(config)
+	if !ok {
+		actor = Actor{ID: config.actorID(), Name: "(deleted)"}
+	}
 	d.Status, d.CreatedAt, d.NextAttemptAt = Pending, now, &now
 	d.APIConfigID, d.APIConfigName, d.APIConfigVersion = config.ID, config.Name, config.Version
 	d.ActorID, d.ActorName, d.ActorKind = actor.ID, actor.Name, config.Kind

@@ -50,6 +50,9 @@ func (d *Desk) RaiseAll(ctx context.Context, c Caller, in []RaiseAlertInput) ([]
 		if try == maxPlans {
 			return nil, ErrStale
 		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		stale, err := d.raiseOnce(ctx, c, in, open, out, try >= quickPlans)
 		if err != nil {
 			return nil, err
@@ -74,7 +77,7 @@ func (d *Desk) raiseOnce(ctx context.Context, c Caller, in []RaiseAlertInput, op
 	if err != nil || len(members) == 0 {
 		return nil, err
 	}
-	for i, raised := range d.store.Raise(ctx, members) {
+	for i, raised := range d.store.Raise(lasting(ctx), members) {
 		place := places[i]
 		if errors.Is(raised.Err, ErrStale) {
 			stale = append(stale, place)
@@ -120,7 +123,9 @@ func (d *Desk) members(ctx context.Context, c Caller, in []RaiseAlertInput, open
 		return nil, nil, fmt.Errorf("read the open tickets: %w", err)
 	}
 	for i := range members {
-		d.planMember(ctx, cfg, &members[i], tickets, now)
+		// A condition that is cut short counts as true, so that a caller who goes
+		// away must not cut it.
+		d.planMember(lasting(ctx), cfg, &members[i], tickets, now)
 	}
 	return members, places, nil
 }

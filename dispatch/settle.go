@@ -12,6 +12,7 @@ type ended struct {
 	policy   UncertainPolicy // of the API config
 	asked    bool            // the outcome is the answer of a Resolver
 	rendered JSON
+	version  int // of the actor that was called; 0 before one was found
 	started  time.Time
 	now      time.Time
 	chance   float64 // of the jitter, 0 to 1
@@ -35,7 +36,7 @@ func settle(cfg *Configuration, kind Kind, e ended) Settlement {
 	case OutcomeRefused:
 		s.refused(cfg, e)
 	case OutcomeMisconfigured:
-		s.misconfigured(e)
+		s.misconfigured(cfg, kind, e)
 	case OutcomeUncertain:
 		s.uncertain(cfg, kind, e)
 	default:
@@ -118,9 +119,14 @@ func (s *Settlement) refused(cfg *Configuration, e ended) {
 	s.giveUp(cfg, e, value(s.Reason))
 }
 
-// misconfigured waits for a person: the actor is paused and says so once.
-func (s *Settlement) misconfigured(e ended) {
+// misconfigured waits for a person: the actor is paused and says so once. One
+// that has been changed since the call began may work by now.
+func (s *Settlement) misconfigured(cfg *Configuration, kind Kind, e ended) {
 	d := e.claimed.Delivery
+	if cfg.Actors[d.ActorID].Version != e.version {
+		s.deferred(cfg, kind, e)
+		return
+	}
 	s.Move, s.Status, s.Health = MoveMisconfigured, d.Status, HealthPaused
 	s.again(e.now)
 	n := notice(e, Critical, "paused", "Actor "+d.ActorName+" is paused",

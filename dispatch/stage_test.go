@@ -23,6 +23,8 @@ type stage struct {
 	desk  *dispatch.Desk
 	post  *script // of the actor "Post", whose repeats are harmless
 	talk  *script // of the actor "Talk", whose repeats are seen
+	hire  *script // of actors that exist only when they are added
+	kinds []dispatch.Kind
 	stop  context.CancelFunc
 	ended chan error
 }
@@ -34,6 +36,7 @@ type script struct {
 	mu       sync.Mutex
 	outcomes []func(dispatch.Parcel) dispatch.Outcome
 	calls    []call
+	opening  func() // what happens when the messenger is made
 	test     dispatch.Outcome
 }
 
@@ -105,7 +108,15 @@ func (s *script) kind(name string, idempotent bool) dispatch.Kind {
 	return dispatch.Kind{
 		Name: name, Title: name, BuiltIn: true, Idempotent: idempotent, DefaultName: name + "-Default",
 		Settings: &settings{}, ConfigSettings: &configSettings{Text: "{{.Alert.Summary}} {{.Ticket.Number}}"},
-		Open: func(any, dispatch.World) (dispatch.Messenger, error) { return s, nil },
+		Open: func(any, dispatch.World) (dispatch.Messenger, error) {
+			s.mu.Lock()
+			opening := s.opening
+			s.mu.Unlock()
+			if opening != nil {
+				opening()
+			}
+			return s, nil
+		},
 	}
 }
 
@@ -114,7 +125,7 @@ func onStage(t *testing.T, test func(s *stage)) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "books.db")
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{t: t, post: &script{}, talk: &script{}}
+		s := &stage{t: t, post: &script{}, talk: &script{}, hire: &script{}}
 		s.open(path)
 		s.work()
 		defer s.close()
@@ -125,13 +136,19 @@ func onStage(t *testing.T, test func(s *stage)) {
 func (s *stage) open(path string) {
 	keys, err := db.OpenKeyring(path + ".key")
 	s.must(err)
-	kinds := []dispatch.Kind{s.post.kind("post", true), s.talk.kind("talk", false)}
-	s.store, err = db.Open(s.t.Context(), "sqlite:"+path, db.Options{Keyring: keys, Kinds: kinds, Logger: slog.New(slog.DiscardHandler)})
+	s.kinds = []dispatch.Kind{s.post.kind("post", true), s.talk.kind("talk", false), s.hire.kind("hire", true)}
+	s.kinds[2].BuiltIn = false
+	s.store, err = db.Open(s.t.Context(), "sqlite:"+path, db.Options{Keyring: keys, Kinds: s.kinds, Logger: slog.New(slog.DiscardHandler)})
 	s.must(err)
+	s.sit(s.store)
+}
+
+// sit makes the hub over some books.
+func (s *stage) sit(store dispatch.Store) {
 	conditions, err := lambda.NewConditions()
 	s.must(err)
 	s.desk, err = dispatch.NewDesk(s.t.Context(), dispatch.Options{
-		Store: s.store, Kinds: kinds, Conditions: conditions, PublicURL: "https://tocsin.example.com",
+		Store: store, Kinds: s.kinds, Conditions: conditions, PublicURL: "https://tocsin.example.com",
 		Log: slog.New(slog.DiscardHandler), Alone: true,
 	})
 	s.must(err)

@@ -40,7 +40,7 @@ func (d *Desk) move(ctx context.Context, c Caller, mutation string, in TicketsIn
 	if err != nil {
 		return nil, err
 	}
-	tickets, each, err := d.store.MoveTickets(ctx, TicketMove{Tickets: in.Tickets, To: to, Comment: in.Comment, By: c.Origin(), At: now, Repeat: r})
+	tickets, each, err := d.store.MoveTickets(lasting(ctx), TicketMove{Tickets: in.Tickets, To: to, Comment: in.Comment, By: c.Origin(), At: now, Repeat: r})
 	return d.moved(tickets, "tickets", each, err)
 }
 
@@ -91,7 +91,7 @@ func (d *Desk) AssignTickets(ctx context.Context, c Caller, in AssignTicketsInpu
 	if err := refused(check.problems); err != nil {
 		return nil, err
 	}
-	tickets, each, err := d.store.AssignTickets(ctx, in.IDs, in.Assignee, in.Comment, c.Origin(), moment())
+	tickets, each, err := d.store.AssignTickets(lasting(ctx), in.IDs, in.Assignee, in.Comment, c.Origin(), moment())
 	return d.moved(tickets, "ids", each, err)
 }
 
@@ -108,7 +108,7 @@ func (d *Desk) CommentOnTicket(ctx context.Context, c Caller, in CommentOnTicket
 	if err != nil {
 		return Ticket{}, err
 	}
-	t, err := d.store.CommentOnTicket(ctx, in.ID, in.Text, c.Origin(), now, r)
+	t, err := d.store.CommentOnTicket(lasting(ctx), in.ID, in.Text, c.Origin(), now, r)
 	if errors.Is(err, ErrNotFound) {
 		return Ticket{}, unknown("id", "ticket")
 	}
@@ -147,7 +147,7 @@ func (d *Desk) RetryDeliveries(ctx context.Context, c Caller, in RetryDeliveries
 	if err != nil {
 		return nil, err
 	}
-	found, err := d.store.RetryDeliveries(ctx, selection, c.Origin(), moment(), maxSelected)
+	found, err := d.store.RetryDeliveries(lasting(ctx), selection, c.Origin(), moment(), maxSelected)
 	return d.reached(in.IDs, found, err, "is neither FAILED nor CANCELED, so that there is nothing to send again")
 }
 
@@ -164,7 +164,7 @@ func (d *Desk) CancelDeliveries(ctx context.Context, c Caller, in CancelDeliveri
 		return nil, err
 	}
 	reason := orDefault(in.Reason, "canceled by "+c.Name)
-	found, err := d.store.CancelDeliveries(ctx, selection, reason, c.Origin(), moment(), maxSelected)
+	found, err := d.store.CancelDeliveries(lasting(ctx), selection, reason, c.Origin(), moment(), maxSelected)
 	return d.reached(in.IDs, found, err, "is not waiting, or is being sent at this moment")
 }
 

@@ -165,7 +165,7 @@ func (in CreateTokenInput) check(now time.Time) []UserError {
 
 // RevokeToken ends a token: at once here, within a second in other processes.
 func (d *Desk) RevokeToken(ctx context.Context, _ Caller, id string) (APIToken, error) {
-	token, err := d.store.RevokeToken(ctx, id, moment())
+	token, err := d.store.RevokeToken(lasting(ctx), id, moment())
 	if errors.Is(err, ErrNotFound) {
 		return APIToken{}, unknown("id", "token")
 	}
