@@ -80,7 +80,7 @@ func (m messenger) Deliver(ctx context.Context, p dispatch.Parcel) dispatch.Outc
 
 func (s *ConfigSettings) notification(p dispatch.Parcel) dispatch.Notification {
 	n := dispatch.Notification{
-		ID:        dispatch.NewID(dispatch.PrefixNotification),
+		ID:        idOf(p),
 		Title:     dispatch.Cut(cmp.Or(strings.TrimSpace(s.Title), p.Alert.Summary), maxTitle),
 		Message:   dispatch.Cut(strings.TrimSpace(s.Message), maxMessage),
 		Severity:  cmp.Or(dispatch.Severity(s.Severity), p.Alert.Severity),
@@ -97,6 +97,15 @@ func (s *ConfigSettings) notification(p dispatch.Parcel) dispatch.Notification {
 		n.Title = "[Test] " + n.Title
 	}
 	return n
+}
+
+// idOf is the notification's id, the same at every attempt: the page may have
+// taken the first one without this server hearing of it.
+func idOf(p dispatch.Parcel) string {
+	if unique, ok := strings.CutPrefix(p.DeliveryID, dispatch.PrefixDelivery+"_"); ok {
+		return dispatch.PrefixNotification + "_" + unique
+	}
+	return dispatch.NewID(dispatch.PrefixNotification)
 }
 
 // given is nil for an empty text.

@@ -62,13 +62,15 @@ func TestDefaultIsSendable(t *testing.T) {
 }
 
 // TestSameDelivery: a second attempt carries the same delivery id, by which
-// the page knows it.
+// the page knows it, and refers to what the first one left there.
 func TestSameDelivery(t *testing.T) {
 	var p page
 	again := exam.Parcel(1)
 	again.Attempt = 2
 	deliver(t, &p, `{}`, exam.Parcel(1))
-	deliver(t, &p, `{}`, again)
+	if out := deliver(t, &p, `{}`, again); out.Ref().ID != p.all[0].ID {
+		t.Errorf("the second attempt refers to %s, on the page is %s", out.Ref().ID, p.all[0].ID)
+	}
 	if *p.all[0].DeliveryID != *p.all[1].DeliveryID || *p.all[0].DeliveryID != again.DeliveryID {
 		t.Errorf("delivery ids %s, %s", *p.all[0].DeliveryID, *p.all[1].DeliveryID)
 	}

@@ -143,7 +143,8 @@ func (m *messenger) Test(ctx context.Context) dispatch.Outcome {
 func (s *Settings) secrets(u *url.URL) []string {
 	secrets := []string{string(s.SigningSecret), strings.TrimPrefix(string(s.SigningSecret), secretPrefix)}
 	for _, value := range s.Headers {
-		secrets = append(secrets, value)
+		_, credential, _ := strings.Cut(value, " ") // what stands behind Bearer or Basic
+		secrets = append(secrets, value, strings.TrimSpace(credential))
 	}
 	for _, values := range u.Query() {
 		secrets = append(secrets, values...)

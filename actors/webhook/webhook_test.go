@@ -165,6 +165,22 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// TestEcho: a receiver that repeats what it does not accept shows no credential.
+func TestEcho(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		_, _ = io.WriteString(w, "the token "+token+" has expired")
+	}))
+	defer server.Close()
+	out := opened(t, `{"url": "`+server.URL+`"}`, secrets).Deliver(t.Context(), config(exam.Parcel(1)))
+	for _, text := range []string{out.Err().Error(), out.Exchange().Response} {
+		if strings.Contains(text, "s3cr3t") || !strings.Contains(text, "has expired") {
+			t.Errorf("it says %q", text)
+		}
+	}
+}
+
 // TestTest opens a connection and sends nothing.
 func TestTest(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
