@@ -32,12 +32,15 @@ func (b *Books) setDefaults() error {
 	return nil
 }
 
+// sqlite is the name of the storage that is one file.
+const sqlite = "sqlite"
+
 // storageName is what the API and the log call the kind of a database.
 func storageName(database string) string {
 	if strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://") {
 		return "postgresql"
 	}
-	return "sqlite"
+	return sqlite
 }
 
 // Serve is the command that runs the server.

@@ -104,7 +104,8 @@ func (s *Serve) openRooms(ctx context.Context, h *house, allow []netip.Prefix) e
 	h.desk, err = dispatch.NewDesk(ctx, dispatch.Options{
 		Store: h.store, Kinds: kinds, Conditions: conditions, PublicURL: h.publicURL, Log: h.log,
 		World:               dispatch.World{HTTP: out.Client(), Dial: out.Dial, Log: h.log},
-		RejectUnknownModels: s.UnknownModels == "reject", Alone: true,
+		RejectUnknownModels: s.UnknownModels == "reject",
+		Alone:               h.storage == sqlite, // a file has one server at a time, a PostgreSQL any number
 	})
 	if err != nil {
 		return err
