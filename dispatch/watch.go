@@ -135,9 +135,19 @@ type tails struct {
 
 func (t *tails) start(d *Desk) {
 	t.tickets = tail[TicketEvent]{read: d.TicketEventsAfter, seq: func(e *TicketEvent) int64 { return e.Seq }}
-	t.deliveries = tail[DeliveryEvent]{read: d.DeliveryEventsAfter, seq: func(e *DeliveryEvent) int64 { return e.Seq }}
+	t.deliveries = tail[DeliveryEvent]{read: d.bareDeliveryEvents, seq: func(e *DeliveryEvent) int64 { return e.Seq }}
 	t.configuration = tail[ConfigurationEvent]{read: d.ConfigurationEventsAfter, seq: func(e *ConfigurationEvent) int64 { return e.Seq }}
 	t.notifications = tail[Notification]{read: d.NotificationsAfter, seq: func(n *Notification) int64 { return n.Seq }}
+}
+
+// bareDeliveryEvents leaves out what was rendered: it may be large, and no
+// watcher reads it.
+func (d *Desk) bareDeliveryEvents(ctx context.Context, seq int64, limit int) ([]DeliveryEvent, error) {
+	lines, err := d.DeliveryEventsAfter(ctx, seq, limit)
+	for i := range lines {
+		lines[i].Delivery.Rendered = nil
+	}
+	return lines, err
 }
 
 // ringLedger tells that the ledger has grown.
@@ -188,12 +198,14 @@ func (t *tail[T]) refresh(ctx context.Context, d *Desk) error {
 	if t.started && t.rung == rung {
 		return nil
 	}
-	if !t.started {
+	// When nobody has watched for long, the tail begins again at the head:
+	// reading all that came meanwhile would take long, and no memory holds it.
+	if !t.started || rung-t.rung > tailKept {
 		head, err := d.LedgerHead(ctx)
 		if err != nil {
 			return err
 		}
-		t.from, t.to, t.started = head, head, true
+		t.lines, t.from, t.to, t.started = nil, head, head, true
 	}
 	for {
 		lines, err := t.read(ctx, t.to, tailBatch)

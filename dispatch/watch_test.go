@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,4 +125,59 @@ func TestWatchHealth(t *testing.T) {
 			t.Errorf("the health of %s changed", id)
 		}
 	})
+}
+
+// counted are books that count how often the ledger of tickets is read.
+type counted struct {
+	dispatch.Store
+	reads atomic.Int32
+}
+
+// TicketEventsAfter counts.
+func (c *counted) TicketEventsAfter(ctx context.Context, seq int64, limit int) ([]dispatch.TicketEvent, error) {
+	c.reads.Add(1)
+	return c.Store.TicketEventsAfter(ctx, seq, limit)
+}
+
+// TestFirstWatcherForLong: who watches from now on does not wait for all that
+// nobody has watched, and who left in between misses nothing of it.
+func TestFirstWatcherForLong(t *testing.T) {
+	onStage(t, func(s *stage) {
+		s.rest()
+		books := &counted{Store: s.store}
+		s.sit(books)
+		s.work()
+		s.action(nil, s.config("post", dispatch.CreateAPIConfigInput{}))
+		begin, err := s.desk.LedgerHead(s.t.Context())
+		s.must(err)
+		s.watchOne("first")
+		const calls, alerts = 10, 500
+		key := "bob"
+		for range calls {
+			_, err := s.desk.RaiseAll(s.t.Context(), admin, slices.Repeat([]dispatch.RaiseAlertInput{{BehaviorModel: "Model", Summary: "again", Key: &key}}, alerts))
+			s.must(err)
+		}
+		before := books.reads.Load()
+		s.watchOne("last")
+		if n := books.reads.Load() - before; n > 4 {
+			t.Errorf("the ledger was read %d times for one event", n)
+		}
+		w, err := s.desk.WatchTickets(s.t.Context(), dispatch.LedgerCursor(begin), nil, nil)
+		s.must(err)
+		for range calls*alerts + 2 {
+			<-w.C
+		}
+	})
+}
+
+// watchOne watches from now on and sees the one alert that is raised then.
+func (s *stage) watchOne(summary string) {
+	ctx, cancel := context.WithCancel(s.t.Context())
+	w, err := s.desk.WatchTickets(ctx, "", nil, nil)
+	s.must(err)
+	s.raise(summary, "bob")
+	<-w.C
+	cancel()
+	for range w.C {
+	}
 }
