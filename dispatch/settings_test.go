@@ -145,6 +145,19 @@ func TestRenderHTML(t *testing.T) {
 	}
 }
 
+// TestRenderBroken: a template that does not render any more is sent as it was
+// written, and the problem is told.
+func TestRenderBroken(t *testing.T) {
+	got, problems := RenderSettings(&sample{Text: "otherwise"}, JSON(`{"text": "seen {{.Alert.Weather}}"}`), Alert{}, nil, "")
+	settings, err := Unpack(&sample{Text: "otherwise"}, got)
+	if err != nil || len(problems) != 1 {
+		t.Fatal(err, problems)
+	}
+	if text := settings.(*sample).Text; text != "seen {{.Alert.Weather}}" {
+		t.Errorf("sent as %q", text)
+	}
+}
+
 // TestTemplateStaysSmall: a short template cannot swell without bound.
 func TestTemplateStaysSmall(t *testing.T) {
 	a := Alert{Attributes: JSON(`{"a": "` + strings.Repeat("x", 500_000) + `"}`)}

@@ -212,7 +212,7 @@ func RenderSettings(v any, settings JSON, a Alert, t *Ticket, ticketURL string) 
 			text, err := renderTemplate(f.value.String(), escapes[form], a, t, ticketURL)
 			if err != nil {
 				problems = append(problems, f.name+" "+err.Error())
-				continue
+				text = f.value.String()
 			}
 			f.value.SetString(text)
 		}
