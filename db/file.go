@@ -71,8 +71,8 @@ func realPath(path string) (string, error) {
 		return "", fmt.Errorf("open the database %s: its folder cannot be used: %w; make it first", path, err)
 	}
 	path = filepath.Join(folder, filepath.Base(path))
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real, nil
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target, nil
 	}
 	return path, nil // a new one
 }

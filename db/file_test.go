@@ -216,7 +216,7 @@ func TestFileThatMayNotBeWritten(t *testing.T) {
 	}
 	for name, mode := range tests {
 		t.Run(name, func(t *testing.T) {
-			folder, err := os.MkdirTemp("", "tocsin-folder-") // t.TempDir is closed to others
+			folder, err := os.MkdirTemp("", "tocsin-folder-") //nolint:usetesting // t.TempDir is closed to others
 			if err != nil {
 				t.Fatal(err)
 			}

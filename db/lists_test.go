@@ -230,7 +230,7 @@ func (f shelf) wantTickets(filter dispatch.TicketFilter, o dispatch.TicketOrder)
 		}
 	}
 	slices.SortFunc(all, func(a, b dispatch.Ticket) int {
-		c := 0
+		var c int
 		switch o.Field {
 		case dispatch.ByUpdatedAt:
 			c = a.UpdatedAt.Compare(b.UpdatedAt)

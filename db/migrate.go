@@ -38,8 +38,7 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 		return nil
 	}
 	if _, err := p.Up(ctx); err != nil {
-		var partial *goose.PartialError
-		if errors.As(err, &partial) {
+		if partial, ok := errors.AsType[*goose.PartialError](err); ok {
 			return partial.Err
 		}
 		return err

@@ -122,7 +122,7 @@ const (
 
 func startCutter(t *testing.T, target string) *cutter {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "cut-") // short, as the paths of sockets must be
+	dir, err := os.MkdirTemp("", "cut-") //nolint:usetesting // short, as the paths of sockets must be
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,10 +223,10 @@ func TestLostCommit(t *testing.T) {
 		m.Plan = dispatch.Plan{Ticket: dispatch.NoTicket}
 		return m
 	}
-	for name, make := range map[string]func() dispatch.Raising{
+	for name, member := range map[string]func() dispatch.Raising{
 		"with lines for the ledger": func() dispatch.Raising { return s.member("bob") }, "without": unmatched,
 	} {
-		m := make()
+		m := member()
 		c.cut.Store(afterCommit)
 		if r := s.books.Raise(s.ctx, []dispatch.Raising{m})[0]; r.Err != nil {
 			t.Errorf("%s: a raise whose COMMIT was done, but not answered, gave %v", name, r.Err)
@@ -234,7 +234,7 @@ func TestLostCommit(t *testing.T) {
 		if found, err := s.books.AlertsByID(s.ctx, []string{m.Alert.ID}); err != nil || len(found) != 1 {
 			t.Errorf("%s: the alert is not there: %v", name, err)
 		}
-		m = make()
+		m = member()
 		c.cut.Store(beforeCommit)
 		if r := s.books.Raise(s.ctx, []dispatch.Raising{m})[0]; !errors.Is(r.Err, dispatch.ErrUnavailable) {
 			t.Errorf("%s: a raise whose COMMIT never arrived gave %v, want ErrUnavailable", name, r.Err)

@@ -58,7 +58,7 @@ func (r *readers) statement(ctx context.Context, query string) (*sql.Stmt, error
 	if s != nil || full {
 		return s, nil
 	}
-	s, err := r.DB.PrepareContext(ctx, positional(query))
+	s, err := r.PrepareContext(ctx, positional(query))
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func TestQueriesOnBothEngines(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			s.must(prepared.Close())
+			s.must(prepared.Close()) //nolint:sqlclosecheck // one after the other
 		}
 		if len(all) < 50 {
 			t.Errorf("%d queries were found, are these all?", len(all))

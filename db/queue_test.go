@@ -291,19 +291,19 @@ func TestLeaseRunsOut(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		id := s.queue("a")[0]
 		dead := s.claim(post, 1)[0]
-		recover := func(want int, to dispatch.DeliveryStatus) {
+		lose := func(want int, to dispatch.DeliveryStatus) {
 			t.Helper()
 			n, err := s.books.Recover(s.ctx, post, s.now, s.now, to)
 			if err != nil || n != want {
 				t.Fatalf("recovered %d, %v; want %d", n, err, want)
 			}
 		}
-		recover(0, dispatch.Pending) // it may still live
+		lose(0, dispatch.Pending) // it may still live
 		s.pass(lease + time.Millisecond)
 		if n, err := s.books.Recover(s.ctx, "act_other", s.now, s.now, dispatch.Pending); n != 0 || err != nil {
 			t.Errorf("for another actor %d were recovered, %v", n, err)
 		}
-		recover(1, dispatch.Pending)
+		lose(1, dispatch.Pending)
 		if got := s.attempts(id); *got[0].Outcome != dispatch.OutcomeLost {
 			t.Errorf("the attempt ended with %v, want LOST", *got[0].Outcome)
 		}
@@ -326,13 +326,13 @@ func TestLeaseRunsOut(t *testing.T) {
 		}
 
 		s.pass(lease + time.Millisecond)
-		recover(1, dispatch.Uncertain) // such a kind can ask
+		lose(1, dispatch.Uncertain) // such a kind can ask
 		if d := s.delivery(id); d.Status != dispatch.Uncertain {
 			t.Errorf("the delivery is %s, want UNCERTAIN", d.Status)
 		}
 		s.claim(post, 1)
 		s.pass(lease + time.Millisecond)
-		recover(1, dispatch.Pending)
+		lose(1, dispatch.Pending)
 		if d := s.delivery(id); d.Status != dispatch.Uncertain {
 			t.Errorf("an attempt to ask was lost, and the delivery is %s; it is as uncertain as before", d.Status)
 		}

@@ -90,8 +90,7 @@ func isRefusal(err error) bool {
 func encodeRefusals(errs []error) string {
 	refusals := make([][]dispatch.UserError, len(errs))
 	for i, err := range errs {
-		var refusal *dispatch.Refusal
-		if errors.As(err, &refusal) {
+		if refusal, ok := errors.AsType[*dispatch.Refusal](err); ok {
 			refusals[i] = refusal.Problems
 		}
 	}

@@ -88,7 +88,7 @@ func (b *books) RevokeToken(ctx context.Context, id string, now time.Time) (disp
 	var revoked dispatch.APIToken
 	err := b.writer.write(ctx, nil, func(ctx context.Context, t *tx) error {
 		at := ms(now)
-		if err := t.Queries.RevokeToken(ctx, sqlc.RevokeTokenParams{ID: id, RevokedAt: &at}); err != nil {
+		if err := t.RevokeToken(ctx, sqlc.RevokeTokenParams{ID: id, RevokedAt: &at}); err != nil {
 			return fmt.Errorf("token %s: %w", id, err)
 		}
 		var err error

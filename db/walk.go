@@ -169,7 +169,6 @@ func (s *search) rest(w way) []clause {
 type leg struct {
 	values []any
 	lead   int64
-	limit  int
 }
 
 // walk walks all legs of a way, each as far as its part of the share reaches.
