@@ -169,9 +169,8 @@ func (m *model) belong(rt *rapid.T, r dispatch.Raising, raised dispatch.Raised) 
 
 func (m *model) promise(_ *rapid.T, ticketID string, all ...dispatch.Delivery) {
 	for _, d := range all {
-		line := d.ID
-		if ticketID != "" {
-			line = ticketID + "/" + d.APIConfigID + "/" + d.ActorID
+		if d.TicketID = nil; ticketID != "" {
+			d.TicketID = &ticketID
 		}
 		m.deliveries = append(m.deliveries, &modelDelivery{
 			ID: d.ID, Status: dispatch.Pending, Due: d.CreatedAt, line: d.OrderKey(), ticketID: ticketID, config: d.APIConfigID,
