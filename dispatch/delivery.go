@@ -90,7 +90,7 @@ var DeliveryMoves = map[DeliveryStatus]map[DeliveryMove][]DeliveryStatus{
 		MoveCancel: {Canceled},
 	},
 	Uncertain: {
-		MoveDelivered: {Sent}, MoveDeferred: {Uncertain}, MoveGivenUp: {Failed}, MoveMisconfigured: {Uncertain},
+		MoveDelivered: {Sent}, MoveDeferred: {Uncertain}, MoveGivenUp: {Failed}, MoveRefused: {Failed}, MoveMisconfigured: {Uncertain},
 		MoveLost: {Uncertain}, MoveResend: {Pending}, MovePark: {Failed},
 	},
 	Failed:   {MoveRetry: {Pending}},

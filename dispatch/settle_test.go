@@ -40,6 +40,7 @@ func TestSettle(t *testing.T) {
 		"nobody to ask, park":              {Uncertain, Unsure(lost), false, false, Park, 0, Failed, MovePark, HealthFailing, 0, 1},
 		"uncertain for a day, resend":      {Uncertain, Unsure(lost), false, false, Resend, day, Failed, MoveGivenUp, HealthFailing, 0, 1},
 		"uncertain for a day, repeatable":  {Pending, Unsure(lost), true, false, Resend, day, Failed, MoveRefused, HealthFailing, 0, 1},
+		"unsure, and the actor is gone":    {Uncertain, Refused(no), false, false, Resend, 0, Failed, MoveRefused, HealthFailing, 0, 1},
 		"misconfigured while it is unsure": {Uncertain, Misconfigured(no), false, true, Resend, 0, Uncertain, MoveMisconfigured, HealthPaused, 0, 0},
 	}
 	cfg := NewConfiguration(1, Nouns{})
