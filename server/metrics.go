@@ -80,13 +80,15 @@ func (o *observer) Collect(out chan<- prometheus.Metric) {
 		age = time.Since(*a.OldestPendingAt).Seconds()
 	}
 	gauge(oldestPending, age)
-	o.collectActors(ctx, gauge)
+	if err := o.collectActors(ctx, gauge); err != nil {
+		out <- prometheus.NewInvalidMetric(actorHealth, err)
+	}
 }
 
-func (o *observer) collectActors(ctx context.Context, gauge func(d *prometheus.Desc, v float64, labels ...string)) {
+func (o *observer) collectActors(ctx context.Context, gauge func(d *prometheus.Desc, v float64, labels ...string)) error {
 	cfg, err := o.desk.Configuration(ctx)
 	if err != nil {
-		return
+		return err
 	}
 	ids := make([]string, 0, len(cfg.Actors))
 	for id := range cfg.Actors {
@@ -94,13 +96,14 @@ func (o *observer) collectActors(ctx context.Context, gauge func(d *prometheus.D
 	}
 	healths, err := o.desk.Healths(ctx, ids)
 	if err != nil {
-		return
+		return err
 	}
 	for id, health := range healths {
 		actor := cfg.Actors[id]
 		gauge(actorWaiting, float64(health.WaitingDeliveries), actor.Name, actor.Kind)
 		gauge(actorHealth, 1, actor.Name, actor.Kind, string(health.Status))
 	}
+	return nil
 }
 
 func oneIf(yes bool) float64 {
