@@ -93,6 +93,13 @@ func TestGivenUpAfterADay(t *testing.T) {
 		if !strings.Contains(deref(d.Reason), "given up after trying for 24h") {
 			t.Errorf("reason %q", deref(d.Reason))
 		}
+		before := len(s.post.seen())
+		_, err := s.desk.RetryDeliveries(s.t.Context(), admin, dispatch.RetryDeliveriesInput{IDs: []string{id}})
+		s.must(err)
+		s.after(8 * time.Second)
+		if n := len(s.post.seen()) - before; n < 3 {
+			t.Errorf("%d attempts in the first seconds after a person tried again, want 3", n)
+		}
 	})
 }
 

@@ -28,10 +28,12 @@ func (p Patience) withDefaults() Patience {
 }
 
 // wait is the time until the next attempt: exponential with full jitter over
-// its upper half. Chance is between 0 and 1.
-func (p Patience) wait(attempt int, chance float64) time.Duration {
+// its upper half. Chance is between 0 and 1. It grows with the time spent trying
+// and not with the number of attempts, so that a delivery that was held up by
+// rate limits, or that a person tries again, begins with short waits.
+func (p Patience) wait(trying time.Duration, chance float64) time.Duration {
 	most := p.First
-	for i := 1; i < attempt && most < p.Most; i++ {
+	for least := p.First / 2; least <= trying && most < p.Most; least += most / 2 {
 		most *= 2
 	}
 	most = min(most, p.Most)

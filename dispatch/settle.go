@@ -88,7 +88,7 @@ func (s *Settlement) deferred(cfg *Configuration, kind Kind, e ended) {
 	patience := kind.Patience.withDefaults()
 	wait := e.outcome.Wait()
 	if wait == 0 {
-		wait = patience.wait(e.claimed.Delivery.Attempt, e.chance)
+		wait = patience.wait(s.Trying, e.chance)
 		s.Trying += wait
 	}
 	s.Trying += e.now.Sub(e.started)
@@ -138,7 +138,7 @@ func (s *Settlement) misconfigured(cfg *Configuration, kind Kind, e ended) {
 // else it is asked about, and where nobody can be asked the policy decides.
 func (s *Settlement) uncertain(cfg *Configuration, kind Kind, e ended) {
 	patience := kind.Patience.withDefaults()
-	wait := patience.wait(e.claimed.Delivery.Attempt, e.chance)
+	wait := patience.wait(s.Trying, e.chance)
 	s.Trying += wait
 	s.Health = HealthFailing
 	switch {

@@ -10,7 +10,7 @@ import (
 // TestSettle goes through the rows of a delivery's life.
 func TestSettle(t *testing.T) {
 	lost, no := errors.New("connection reset"), errors.New("no")
-	day := 25 * time.Hour
+	tried, day := 3500*time.Millisecond, 25*time.Hour // after three of the least waits
 	tests := map[string]struct {
 		from       DeliveryStatus
 		outcome    Outcome
@@ -25,17 +25,17 @@ func TestSettle(t *testing.T) {
 		notices    int
 	}{
 		"delivered":                        {Pending, Delivered(Ref{ID: "x"}), true, false, Resend, 0, Sent, MoveDelivered, HealthHealthy, 0, 0},
-		"the zero outcome":                 {Pending, Outcome{}, true, false, Resend, 0, Pending, MoveDeferred, HealthFailing, 4 * time.Second, 0},
-		"deferred":                         {Pending, Deferred(no), true, false, Resend, 0, Pending, MoveDeferred, HealthFailing, 4 * time.Second, 0},
+		"the zero outcome":                 {Pending, Outcome{}, true, false, Resend, tried, Pending, MoveDeferred, HealthFailing, 4 * time.Second, 0},
+		"deferred":                         {Pending, Deferred(no), true, false, Resend, tried, Pending, MoveDeferred, HealthFailing, 4 * time.Second, 0},
 		"deferred, asked to wait":          {Pending, Deferred(no).After(90 * time.Second), true, false, Resend, 0, Pending, MoveDeferred, HealthFailing, 90 * time.Second, 0},
 		"deferred for a day":               {Pending, Deferred(no), true, false, Resend, day, Failed, MoveGivenUp, HealthFailing, 0, 1},
 		"refused":                          {Pending, Refused(no), true, false, Resend, 0, Failed, MoveRefused, HealthFailing, 0, 1},
 		"misconfigured":                    {Pending, Misconfigured(no), true, false, Resend, 0, Pending, MoveMisconfigured, HealthPaused, 0, 0},
-		"uncertain, a repeat is harmless":  {Pending, Unsure(lost), true, false, Resend, 0, Pending, MoveUncertain, HealthFailing, 4 * time.Second, 0},
-		"uncertain":                        {Pending, Unsure(lost), false, false, Resend, 0, Uncertain, MoveUncertain, HealthFailing, 4 * time.Second, 0},
+		"uncertain, a repeat is harmless":  {Pending, Unsure(lost), true, false, Resend, tried, Pending, MoveUncertain, HealthFailing, 4 * time.Second, 0},
+		"uncertain":                        {Pending, Unsure(lost), false, false, Resend, tried, Uncertain, MoveUncertain, HealthFailing, 4 * time.Second, 0},
 		"asked: it arrived":                {Uncertain, Delivered(Ref{}), false, true, Resend, 0, Sent, MoveDelivered, HealthHealthy, 0, 0},
 		"asked: it did not":                {Uncertain, Refused(no), false, true, Resend, 0, Pending, MoveResend, "", 0, 0},
-		"asked: no answer":                 {Uncertain, Deferred(no), false, true, Resend, 0, Uncertain, MoveDeferred, HealthFailing, 4 * time.Second, 0},
+		"asked: no answer":                 {Uncertain, Deferred(no), false, true, Resend, tried, Uncertain, MoveDeferred, HealthFailing, 4 * time.Second, 0},
 		"nobody to ask, resend":            {Uncertain, Unsure(lost), false, false, Resend, 0, Pending, MoveResend, HealthFailing, 0, 0},
 		"nobody to ask, park":              {Uncertain, Unsure(lost), false, false, Park, 0, Failed, MovePark, HealthFailing, 0, 1},
 		"uncertain for a day, resend":      {Uncertain, Unsure(lost), false, false, Resend, day, Failed, MoveGivenUp, HealthFailing, 0, 1},
@@ -100,11 +100,18 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// TestPatience: each wait is up to twice as long as the one before, whatever
+// the jitter was, and none is longer than an hour.
 func TestPatience(t *testing.T) {
 	p := DefaultPatience
-	for attempt, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 13: time.Hour, 1_000_000: time.Hour} {
-		if least, most := p.wait(attempt, 0), p.wait(attempt, 1); least != want/2 || most != want {
-			t.Errorf("attempt %d waits %v to %v, want %v to %v", attempt, least, most, want/2, want)
+	for _, chance := range []float64{0, 0.3, 1} {
+		trying, longest := time.Duration(0), time.Second
+		for attempt := range 100 {
+			wait := p.wait(trying, chance)
+			if wait < longest/2 || wait > longest {
+				t.Errorf("attempt %d after %v waits %v, want %v to %v", attempt, trying, wait, longest/2, longest)
+			}
+			trying, longest = trying+wait, min(2*longest, time.Hour)
 		}
 	}
 }
