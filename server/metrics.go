@@ -28,7 +28,7 @@ type observer struct {
 const readLimit = 5 * time.Second
 
 var (
-	promised      = prometheus.NewDesc("tocsin_promised_total", "Deliveries that plans, fallbacks and replays have promised.", nil, nil)
+	promised      = prometheus.NewDesc("tocsin_promised_total", "Deliveries that plans and fallbacks have promised.", nil, nil)
 	deliveries    = prometheus.NewDesc("tocsin_deliveries", "Deliveries by status.", []string{"status"}, nil)
 	balances      = prometheus.NewDesc("tocsin_accounting_balances", "1 when every promise is in exactly one status.", nil, nil)
 	oldestPending = prometheus.NewDesc("tocsin_oldest_pending_seconds", "Age of the oldest delivery that waits; 0 when none does.", nil, nil)
