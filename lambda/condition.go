@@ -84,8 +84,8 @@ func (c *Conditions) Check(source string) error {
 }
 
 // Evaluate tells whether the condition holds for an alert that would join the
-// ticket t, or none when t is nil. It ends with ctx, and by itself before a
-// tenth of a second. An error says in plain words why there is no answer.
+// ticket t, or none when t is nil. It ends with ctx, and by itself after a
+// fraction of a second. An error says in plain words why there is no answer.
 func (c *Conditions) Evaluate(ctx context.Context, source string, a dispatch.Alert, t *dispatch.Ticket, now time.Time) (bool, error) {
 	program, err := c.program(source)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *Conditions) program(source string) (cel.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := c.env.Program(checked, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(checkEvery))
+	program, err := c.env.Program(checked, cel.CostLimit(maxCost), cel.CostTracking(scales{}), cel.InterruptCheckFrequency(checkEvery))
 	if err != nil {
 		return nil, fmt.Errorf("the condition cannot be made ready: %w", err)
 	}
