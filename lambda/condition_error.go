@@ -37,8 +37,8 @@ func mistakeAt(source string, line, column int, message string) error {
 }
 
 var (
-	unknownField = regexp.MustCompile(`^undefined field '(.*)'$`)
-	unknownName  = regexp.MustCompile(`^undeclared reference to '(.*)' \(in container '.*'\)$`)
+	unknownField = regexp.MustCompile(`^undefined field '([^']*)'`)
+	unknownName  = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
 	misfit       = regexp.MustCompile(`^found no matching overload for '(.*)' applied to '(.*)'$`)
 )
 
