@@ -204,6 +204,9 @@ func wantCount(rt *rapid.T, whole int, read func(limit int) (dispatch.Count, err
 func TestListOfTickets(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		f := s.fill(300)
+		if raced {
+			fewerChecks(t, 5)
+		}
 		rapid.Check(t, func(rt *rapid.T) {
 			filter := someTicketFilter(rt)
 			order := dispatch.TicketOrder{
@@ -254,6 +257,9 @@ func (f shelf) wantTickets(filter dispatch.TicketFilter, o dispatch.TicketOrder)
 func TestListOfAlerts(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		f := s.fill(300)
+		if raced {
+			fewerChecks(t, 5)
+		}
 		rapid.Check(t, func(rt *rapid.T) {
 			filter := dispatch.AlertFilter{
 				BehaviorModels: chosen(rt, "models", listModels), Keys: chosen(rt, "keys", listKeys), Severities: chosen(rt, "severities", dispatch.Severities),
@@ -296,6 +302,9 @@ func (f shelf) wantAlerts(filter dispatch.AlertFilter) []string {
 func TestListOfDeliveries(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		f := s.fill(300)
+		if raced {
+			fewerChecks(t, 5)
+		}
 		rapid.Check(t, func(rt *rapid.T) {
 			of := func(label string, values ...string) *string { return chance(rt, label, rapid.SampledFrom(values)) }
 			filter := dispatch.DeliveryFilter{
@@ -333,6 +342,9 @@ func (f shelf) wantDeliveries(filter dispatch.DeliveryFilter) []string {
 func TestListOfTicketEvents(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		f := s.fill(300)
+		if raced {
+			fewerChecks(t, 5)
+		}
 		rapid.Check(t, func(rt *rapid.T) {
 			filter := dispatch.TicketEventFilter{
 				TicketID: chance(rt, "ticket", rapid.SampledFrom([]string{"tkt_1", "tkt_2", "tkt_none"})),
