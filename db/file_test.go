@@ -2,8 +2,11 @@ package db
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"database/sql"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -257,5 +260,42 @@ func TestFileThatMayNotBeWritten(t *testing.T) {
 				t.Error("the file was changed", err)
 			}
 		})
+	}
+}
+
+// TestDiskFull: nothing is half written, each caller hears it, and when there is
+// room again all goes on.
+func TestDiskFull(t *testing.T) {
+	s := onSQLite(t)
+	s.raise(s.member("bob"))
+	full := s.count("SELECT page_count FROM pragma_page_count")
+	room := func(pages int) {
+		t.Helper()
+		s.must(s.books.writer.write(s.ctx, nil, func(ctx context.Context, t *tx) error {
+			return t.session.QueryRowContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(new(int))
+		}))
+	}
+	room(full + 2)
+	members := s.hundred()
+	for i := range members {
+		members[i].Alert.Payload = dispatch.JSON(`"` + strings.Repeat("x", 20_000) + `"`)
+	}
+	for i, r := range s.raiseTogether(members) {
+		if !errors.Is(r.Err, dispatch.ErrUnavailable) {
+			t.Errorf("raise %d on a full disk gave %v, want ErrUnavailable", i, r.Err)
+		}
+	}
+	if a := s.balances(); a.Promised != 1 {
+		t.Errorf("%d promised, want the one from before", a.Promised)
+	}
+	room(1 << 30)
+	for _, r := range s.raiseTogether(members) {
+		s.must(r.Err)
+	}
+	if a := s.balances(); a.Promised != 101 {
+		t.Errorf("%d promised, want 101", a.Promised)
+	}
+	if ok := ""; s.books.pool.QueryRowContext(s.ctx, "PRAGMA integrity_check").Scan(&ok) != nil || ok != "ok" {
+		t.Error("the file is damaged:", ok)
 	}
 }

@@ -205,7 +205,7 @@ func TestListOfTickets(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		f := s.fill(300)
 		if raced {
-			fewerChecks(t, 5)
+			fewerChecks(t)
 		}
 		rapid.Check(t, func(rt *rapid.T) {
 			filter := someTicketFilter(rt)
@@ -258,7 +258,7 @@ func TestListOfAlerts(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		f := s.fill(300)
 		if raced {
-			fewerChecks(t, 5)
+			fewerChecks(t)
 		}
 		rapid.Check(t, func(rt *rapid.T) {
 			filter := dispatch.AlertFilter{
@@ -303,7 +303,7 @@ func TestListOfDeliveries(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		f := s.fill(300)
 		if raced {
-			fewerChecks(t, 5)
+			fewerChecks(t)
 		}
 		rapid.Check(t, func(rt *rapid.T) {
 			of := func(label string, values ...string) *string { return chance(rt, label, rapid.SampledFrom(values)) }
@@ -343,7 +343,7 @@ func TestListOfTicketEvents(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		f := s.fill(300)
 		if raced {
-			fewerChecks(t, 5)
+			fewerChecks(t)
 		}
 		rapid.Check(t, func(rt *rapid.T) {
 			filter := dispatch.TicketEventFilter{

@@ -70,7 +70,7 @@ func (d *modelDelivery) become(rt *rapid.T, to dispatch.DeliveryStatus, due time
 func TestLivesOfDeliveriesAndTickets(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
 		if !s.isSQLite() || raced {
-			fewerChecks(t, 5)
+			fewerChecks(t)
 		}
 		stores := []*books{s.books, s.open()}
 		rapid.Check(t, func(rt *rapid.T) {
@@ -84,8 +84,8 @@ func TestLivesOfDeliveriesAndTickets(t *testing.T) {
 	})
 }
 
-// fewerChecks divides what rapid does, until the test ends.
-func fewerChecks(t *testing.T, by int) {
+// fewerChecks leaves a fifth of what rapid does, until the test ends.
+func fewerChecks(t *testing.T) {
 	t.Helper()
 	checks := flag.Lookup("rapid.checks").Value
 	before := checks.String()
@@ -93,7 +93,7 @@ func fewerChecks(t *testing.T, by int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := checks.Set(strconv.Itoa(max(n/by, 1))); err != nil {
+	if err := checks.Set(strconv.Itoa(max(n/5, 1))); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = checks.Set(before) })

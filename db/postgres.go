@@ -115,13 +115,8 @@ func isPostgresUnwell(err error) bool {
 	return errors.As(err, &refused) || errors.As(err, &broken)
 }
 
-// Limits that the server itself keeps for us, in milliseconds: of a statement,
-// and of a transaction whose process does not speak any more.
-const (
-	statementLimit = 60_000
-	silenceLimit   = 60_000
-	connectLimit   = 10 * time.Second
-)
+// connectLimit is how long a server may take to greet us.
+const connectLimit = 10 * time.Second
 
 // openPostgres migrates the database, then opens the one writer and the readers.
 func openPostgres(ctx context.Context, url string) (*books, error) {
@@ -135,9 +130,9 @@ func openPostgres(ctx context.Context, url string) (*books, error) {
 	if err := preparePostgres(ctx, config); err != nil {
 		return nil, fmt.Errorf("open the database %s on %s: %w", config.Database, config.Host, explainPostgres(err))
 	}
-	writing := connect(config, "SET enable_seqscan = off")
+	writing := connect(config, limited...)
 	writing.SetMaxOpenConns(1)
-	pool := connect(config, walking...)
+	pool := connect(config, slices.Concat(walking, limited)...)
 	pool.SetMaxOpenConns(4 * runtime.GOMAXPROCS(0))
 	pool.SetMaxIdleConns(4 * runtime.GOMAXPROCS(0))
 	return &books{
@@ -157,16 +152,19 @@ func openPostgres(ctx context.Context, url string) (*books, error) {
 // walking makes readers walk the index that a list is written for: the shortest
 // walk wins, whatever the statistics say of the order of rows on the disk.
 var walking = []string{
-	"SET enable_seqscan = off", "SET enable_sort = off", "SET random_page_cost = 1", "SET plan_cache_mode = force_custom_plan",
+	"SET enable_sort = off", "SET random_page_cost = 1", "SET plan_cache_mode = force_custom_plan",
 	"SET default_transaction_read_only = on",
 }
+
+// limited makes the server itself end a statement that takes too long, and a
+// transaction whose process does not speak any more, with all of its locks. A
+// migration may take its time.
+var limited = []string{"SET statement_timeout = '60s'", "SET idle_in_transaction_session_timeout = '60s'", "SET enable_seqscan = off"}
 
 // connect opens connections that all have the same settings. They are set once
 // connected, for poolers in between refuse them at the start.
 func connect(config *pgx.ConnConfig, settings ...string) *sql.DB {
-	settings = append(settings, "SET jit = off", "SET application_name = 'tocsin'",
-		fmt.Sprintf("SET statement_timeout = %d", statementLimit),
-		fmt.Sprintf("SET idle_in_transaction_session_timeout = %d", silenceLimit))
+	settings = append([]string{"SET jit = off", "SET application_name = 'tocsin'"}, settings...)
 	return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, strings.Join(settings, "; "))
 		return err
