@@ -69,6 +69,7 @@ func Open(ctx context.Context, url string, o Options) (dispatch.Store, error) {
 		return nil, err
 	}
 	b.keyring, b.log, b.release = o.Keyring, o.Logger, sync.OnceValue(b.release)
+	b.writer.keyring = o.Keyring
 	if err := b.found(ctx, o); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}

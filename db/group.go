@@ -16,8 +16,9 @@ import (
 // goroutine goes on for those who came meanwhile, and nobody waits for a group
 // to fill. A job that fails takes nobody with it.
 type writer struct {
-	engine *engine
-	begin  func(context.Context) (session, error)
+	engine  *engine
+	keyring *Keyring
+	begin   func(context.Context) (session, error)
 	// settled asks whether a transaction whose COMMIT was not answered is in
 	// the books: nil when it is.
 	settled func(ctx context.Context, id string) error
@@ -224,7 +225,7 @@ func (w *writer) start(ctx context.Context, group []*job) (*tx, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotBegun, err)
 	}
-	t := newTx(w.engine, s)
+	t := newTx(w.engine, w.keyring, s)
 	var names []string
 	for _, j := range group {
 		names = append(names, j.names...)

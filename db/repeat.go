@@ -1,7 +1,6 @@
 package db
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -47,7 +46,7 @@ func (t *tx) repeated(ctx context.Context, r *dispatch.Repeat, now time.Time) (*
 	if err != nil {
 		return nil, fmt.Errorf("idempotency key: %w", err)
 	}
-	if !bytes.Equal(row.Input, r.Input) {
+	if !t.keyring.isMark(row.Input, r.Input) {
 		return nil, dispatch.ErrKeyReused
 	}
 	return &row.Answer, nil
@@ -57,7 +56,7 @@ func (t *tx) repeated(ctx context.Context, r *dispatch.Repeat, now time.Time) (*
 func (b *books) FirstAnswer(ctx context.Context, r dispatch.Repeat, now time.Time) (string, error) {
 	var first string
 	err := b.snapshot(ctx, func(q *sqlc.Queries, _ sqlc.DBTX) error {
-		answer, err := (&tx{Queries: q}).repeated(ctx, &r, now)
+		answer, err := (&tx{Queries: q, keyring: b.keyring}).repeated(ctx, &r, now)
 		if answer != nil {
 			first = *answer
 		}
@@ -80,7 +79,7 @@ func (t *tx) remember(ctx context.Context, r *dispatch.Repeat, answer string, no
 
 func (t *tx) keepAnswer(ctx context.Context, r dispatch.Repeat, answer string) error {
 	err := t.KeepRepeat(ctx, sqlc.KeepRepeatParams{
-		TokenID: r.TokenID, Mutation: r.Mutation, RepeatKey: r.Key, Input: r.Input, Answer: answer, ExpiresAt: ms(r.Expires),
+		TokenID: r.TokenID, Mutation: r.Mutation, RepeatKey: r.Key, Input: t.keyring.mark(r.Input), Answer: answer, ExpiresAt: ms(r.Expires),
 	})
 	if err != nil {
 		return fmt.Errorf("idempotency key: %w", err)

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -24,6 +26,7 @@ type Keyring struct {
 	path    string
 	current string // the id of the key that seals
 	ciphers map[string]cipher.AEAD
+	marks   map[string][]byte // by the key's id, the key that marks
 }
 
 // keyBytes is the length of a key: AES-256.
@@ -78,7 +81,7 @@ func syncFolder(path string) error {
 }
 
 func parseKeyring(path string, raw []byte) (*Keyring, error) {
-	k := &Keyring{path: path, ciphers: map[string]cipher.AEAD{}}
+	k := &Keyring{path: path, ciphers: map[string]cipher.AEAD{}, marks: map[string][]byte{}}
 	lines := bufio.NewScanner(bytes.NewReader(raw))
 	for n := 1; lines.Scan(); n++ {
 		line := strings.TrimSpace(lines.Text())
@@ -112,7 +115,7 @@ func (k *Keyring) add(line string) error {
 	if err != nil {
 		return err
 	}
-	k.ciphers[id] = sealer
+	k.ciphers[id], k.marks[id] = sealer, marked(key, []byte("marks"))
 	if k.current == "" {
 		k.current = id
 	}
@@ -125,6 +128,25 @@ type place struct{ table, row, column string }
 
 func (p place) bytes(keyID string) []byte {
 	return []byte(strings.Join([]string{keyID, p.table, p.row, p.column}, "\x00"))
+}
+
+func marked(key, text []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	_, _ = h.Write(text) // a hash takes everything
+	return h.Sum(nil)
+}
+
+// mark is a text's fingerprint that nobody can try guesses on without the key.
+func (k *Keyring) mark(text []byte) []byte { return marked(k.marks[k.current], text) }
+
+// isMark tells whether a fingerprint is of the text, by any of the keys.
+func (k *Keyring) isMark(mark, text []byte) bool {
+	for _, key := range k.marks {
+		if hmac.Equal(mark, marked(key, text)) {
+			return true
+		}
+	}
+	return false
 }
 
 // seal encrypts a text for one place.

@@ -14,6 +14,7 @@ type tx struct {
 	*sqlc.Queries
 	session session
 	engine  *engine
+	keyring *Keyring
 	id      string // PostgreSQL's name of it, known after flush
 
 	ledger []entry
@@ -24,8 +25,8 @@ type tx struct {
 	proving bool
 }
 
-func newTx(e *engine, s session) *tx {
-	return &tx{Queries: sqlc.New(s), session: s, engine: e, health: map[string]*sqlc.Health{}}
+func newTx(e *engine, k *Keyring, s session) *tx {
+	return &tx{Queries: sqlc.New(s), session: s, engine: e, keyring: k, health: map[string]*sqlc.Health{}}
 }
 
 // runOne runs a job. In a group, its error undoes what it wrote and nothing else.

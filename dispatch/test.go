@@ -20,15 +20,15 @@ func (d *Desk) TestActor(ctx context.Context, _ Caller, in TestActorInput) (Test
 		if errors.As(err, &refusal) && in.ID == nil {
 			return TestResult{}, refusal
 		}
-		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil //nolint:nilerr // what is wrong is the result
+		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil
 	}
 	tester, ok := messenger.(Tester)
 	if !ok {
-		return TestResult{OK: true, Message: "There is nothing to log in to: this actor type works by itself."}, d.resume(ctx, in.ID)
+		return TestResult{OK: true, Message: "There is nothing to log in to: this actor type works by itself."}, d.resume(lasting(ctx), in.ID)
 	}
 	result := d.tested(ctx, func(ctx context.Context) Outcome { return tester.Test(ctx) }, "The login works.")
 	if result.OK {
-		err = d.resume(ctx, in.ID)
+		err = d.resume(lasting(ctx), in.ID)
 	}
 	return result, err
 }
@@ -107,7 +107,7 @@ func (d *Desk) TestAPIConfig(ctx context.Context, c Caller, in TestAPIConfigInpu
 	kind, _ := d.Kind(config.Kind)
 	messenger, err := d.openMessenger(kind, actor)
 	if err != nil {
-		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil //nolint:nilerr // what is wrong is the result
+		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil
 	}
 	rendered, _ := RenderSettings(kind.ConfigSettings, config.Settings, alert, nil, "")
 	settings, err := Unpack(kind.ConfigSettings, rendered)

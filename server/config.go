@@ -18,6 +18,9 @@ type Books struct {
 }
 
 func (b *Books) setDefaults() error {
+	if storageName(b.Database) == "postgresql" {
+		return errors.New("--database: PostgreSQL is not offered yet; give sqlite:PATH")
+	}
 	if b.Database == "" || b.KeyFile == "" {
 		if err := os.MkdirAll(b.Data, 0o700); err != nil {
 			return fmt.Errorf("--data: the directory cannot be made: %w; choose another", err)

@@ -1408,7 +1408,7 @@ type Viewer {
 
 """The conservation law: every promise is in exactly one of these."""
 type Accounting {
-  """Counted on its own, from fired decisions, fallbacks and replays."""
+  """Counted on its own, from fired decisions and fallbacks."""
   promised: Int!
   """Kept."""
   delivered: Int!
