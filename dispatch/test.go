@@ -107,7 +107,7 @@ func (d *Desk) TestAPIConfig(ctx context.Context, c Caller, in TestAPIConfigInpu
 	kind, _ := d.Kind(config.Kind)
 	messenger, err := d.openMessenger(kind, actor)
 	if err != nil {
-		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil
+		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil //nolint:nilerr // what is wrong is the result
 	}
 	rendered, _ := RenderSettings(kind.ConfigSettings, config.Settings, alert, nil, "")
 	settings, err := Unpack(kind.ConfigSettings, rendered)

@@ -234,5 +234,5 @@ func write(w http.ResponseWriter, media string, status int, body []byte) {
 	c := http.NewResponseController(w)
 	late := time.AfterFunc(requestTime, func() { _ = c.SetWriteDeadline(time.Now()) }) // a caller that does not read holds nothing up
 	defer late.Stop()
-	_, _ = w.Write(body) //nolint:gosec // JSON, and nothing is to be guessed of its type; a caller that is gone needs no answer
+	_, _ = w.Write(body) // JSON, and nothing is to be guessed of its type; a caller that is gone needs no answer
 }

@@ -85,6 +85,9 @@ func connection[T, F any](
 	count func(context.Context, F, int) (dispatch.Count, error),
 ) (page.Connection[T], error) {
 	p, err := pageOf(first, after)
+	if err == nil {
+		err = tooWide(filter)
+	}
 	if err != nil {
 		return page.Connection[T]{}, err
 	}

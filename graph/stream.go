@@ -85,6 +85,9 @@ func (r subscriptions) TicketStatusChanged(ctx context.Context, after *string, f
 }
 
 func (r subscriptions) TicketEvents(ctx context.Context, after *string, filter *dispatch.TicketFilter, kinds []dispatch.TicketEventKind) (<-chan dispatch.TicketEvent, error) {
+	if err := tooWide(filter); err != nil {
+		return nil, err
+	}
 	s, from := begin(ctx, after)
 	w, err := r.desk.WatchTickets(ctx, from, filter, kinds)
 	if err != nil {
