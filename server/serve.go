@@ -31,7 +31,7 @@ func tune() {
 		debug.SetGCPercent(400)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(512 << 20) // beyond it, collections are as frequent as it takes
+		debug.SetMemoryLimit(1 << 30) // beyond it, collections are as frequent as it takes
 	}
 }
 
