@@ -21,7 +21,7 @@ import (
 // commands is the whole command line. Every flag that is not about a single run
 // can be given as TOCSIN_… in the environment, and all in a JSON file by --config.
 type commands struct {
-	Config  kong.ConfigFlag  `help:"JSON file with flags, by name; a command's own under the command's name." env:"TOCSIN_CONFIG" type:"existingfile" placeholder:"FILE"`
+	Config  kong.ConfigFlag  `help:"JSON file with flags by name, such as {\"public-url\": \"https://tocsin.example.com\"}." env:"TOCSIN_CONFIG" type:"existingfile" placeholder:"FILE"`
 	Version kong.VersionFlag `help:"Print the version and end." env:"-"`
 
 	Serve Serve     `cmd:"" help:"Run the server."`
@@ -43,7 +43,7 @@ func Main(args []string, in io.Reader, out, errs io.Writer) int {
 	var c commands
 	parser, err := kong.New(&c, kong.Name("tocsin"),
 		kong.Description("Tocsin turns security alerts into action."),
-		kong.Vars{"version": Version()}, kong.Configuration(kong.JSON),
+		kong.Vars{"version": Version()}, kong.Configuration(readFlags),
 		kong.DefaultEnvars("TOCSIN"), kong.Writers(out, errs), kong.UsageOnError())
 	if err != nil {
 		fmt.Fprintln(errs, "tocsin:", err)

@@ -145,20 +145,27 @@ func TestUnknownModelsMayBeRefused(t *testing.T) {
 func TestConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "tocsin.json")
-	if err := os.WriteFile(file, []byte(`{"serve": {"listen": "127.0.0.1:1", "public-url": "ftp://x", "allow-outbound": ["ten"]}}`), 0o600); err != nil {
-		t.Fatal(err)
+	slip := filepath.Join(dir, "slip.json")
+	for path, text := range map[string]string{
+		file: `{"listen": "127.0.0.1:1", "public-url": "ftp://x", "allow-outbound": ["ten"]}`, slip: `{"public_url": "https://x"}`,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	t.Setenv("TOCSIN_SERVE_UNKNOWN_MODELS", "reject")
+	t.Setenv("TOCSIN_LISTEN", "no address") // goes before the file
 	for _, tt := range []struct {
 		args []string
 		code int
 		says []string
 	}{
 		{[]string{"serve", "--config", file, "--data", dir}, 1, []string{"--public-url", "--allow-outbound", "10.0.0.0/8"}},
+		{[]string{"serve", "--config", slip, "--data", dir}, 2, []string{"--config", "public_url"}},
+		{[]string{"serve", "--data", dir}, 1, []string{"--listen: ", "no address"}},
 		{[]string{"serve", "--data", dir, "--database", "postgres://localhost/x", "--listen", "127.0.0.1:0"}, 1, []string{"--database", "sqlite:PATH"}},
 		{[]string{"serve", "--unknown-models", "maybe"}, 2, []string{"--unknown-models", "register"}},
-		{[]string{"serve", "--data", dir, "--listen", "no address"}, 1, []string{"--listen"}},
-		{[]string{"token", "create", "--data", dir, "--name", "x", "--scopes", "READ", "--expires", "-1h"}, 1, []string{"--expires"}},
+		{[]string{"serve", "--data", dir, "--listen", "256.0.0.1:1"}, 1, []string{"--listen: ", "256.0.0.1"}},
+		{[]string{"token", "create", "--data", dir, "--name", "x", "--scopes", "READ", "--expires=-1h"}, 1, []string{"--expires"}},
 		{[]string{"fly"}, 2, []string{"fly"}},
 	} {
 		var errs strings.Builder
