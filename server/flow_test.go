@@ -70,7 +70,7 @@ func (o outside) configure(a api) []string {
 		config("webhook", actor("webhook", map[string]any{"url": o.hook.URL()}, map[string]any{"signingSecret": signingSecret}), nil),
 		config("slack", actor("slack", map[string]any{"apiUrl": o.slack.URL() + "/api/"}, map[string]any{"botToken": "xoxb-test"}), map[string]any{"channel": "#alerts"}),
 		config("pagerduty", actor("pagerduty", map[string]any{"eventsUrl": o.pagerduty.URL()}, map[string]any{"integrationKey": integrationKey}), nil),
-		config("email", actor("email", map[string]any{"host": host, "port": number, "security": "NONE", "username": "tocsin", "from": "tocsin@example.com"},
+		config("email", actor("email", map[string]any{"host": host, "port": number, "tls": "NONE", "username": "tocsin", "from": "tocsin@example.com"},
 			map[string]any{"password": "pass word"}), map[string]any{"to": []string{"soc@example.com", "cto@example.com"}}),
 	}
 }

@@ -52,7 +52,7 @@ func TestPaths(t *testing.T) {
 		{"/healthz", 200, "ok"},
 		{"/readyz", 200, "ready"},
 		{"/schema.graphql", 200, string(contract)},
-		{"/graphiql/", 200, "graphiql.js"},
+		{"/graphiql/", 200, `src="graphiql.`},
 		{"/metrics", 200, "tocsin_promised_total 1\n"},
 		{"/metrics", 200, `tocsin_deliveries{status="DELIVERED"} 1` + "\n"},
 		{"/metrics", 200, "tocsin_accounting_balances 1\n"},
