@@ -181,9 +181,10 @@ func (a api) wantAllDelivered(action string, n int) {
 			}
 		}
 	}
-	a.eventually("delivery of all", `query($id: ID!) { deliveries(filter: {actionId: $id}) { nodes { status reason attempts { outcome error response } } }
+	a.eventually("delivery of all", `{ accounting { delivered } }`, nil, &data, func() bool { return data.Accounting.Delivered == n })
+	a.ask(`query($id: ID!) { deliveries(filter: {actionId: $id}) { nodes { status reason attempts { outcome error response } } }
 		accounting { promised delivered balances } notifications { unreadCount nodes { title ticket { number } } } }`,
-		map[string]any{"id": action}, &data, func() bool { return data.Accounting.Delivered == n })
+		map[string]any{"id": action}, &data)
 	for _, d := range data.Deliveries.Nodes {
 		if d.Status != "DELIVERED" || len(d.Attempts) != 1 || d.Attempts[0].Outcome != "DELIVERED" {
 			a.t.Errorf("delivery %+v", d)
