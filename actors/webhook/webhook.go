@@ -29,7 +29,7 @@ func Kind() dispatch.Kind {
 		ConfigSettings: &ConfigSettings{EventType: "alert.raised"},
 		DefaultName:    "Webhook-Default",
 		Capabilities:   []dispatch.Capability{dispatch.CanDeliver},
-		AtOnce:         128,
+		AtOnce:         64,
 		Idempotent:     true, // receivers know a repeat by its webhook-id
 		Patience:       dispatch.Patience{First: 5 * time.Second, Most: time.Hour},
 		Open:           open,
