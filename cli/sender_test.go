@@ -292,7 +292,7 @@ func TestLinger(t *testing.T) {
 		if len(d.sizes()) != 0 {
 			t.Error("the alerts did not wait for others")
 		}
-		time.Sleep(linger + time.Millisecond) //nolint:forbidigo // the bubble's time
+		<-time.After(linger + time.Millisecond)
 		synctest.Wait()
 		if fmt.Sprint(d.sizes()) != "[2]" {
 			t.Errorf("after %v there are requests of %v alerts", linger, d.sizes())
