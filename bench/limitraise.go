@@ -33,7 +33,7 @@ func openLimitRaise(ctx context.Context, dir string) (*process, error) {
 		return nil, err
 	}
 	// Disabled, so that the rows stay as the raise has made them.
-	if err := h.ask(ctx, `mutation($id: ID!) { updateActor(input: {id: $id, enabled: false}) { userErrors { message } } }`, map[string]any{"id": actor}, nil); err != nil {
+	if err := h.enable(ctx, actor, false); err != nil {
 		return nil, err
 	}
 	if err := h.ask(ctx, raiseMutation, map[string]any{"in": alert("first", 0)}, nil); err != nil {

@@ -80,7 +80,7 @@ func (b *listBench) filled(ctx context.Context, dir string) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := h.ask(ctx, `mutation($id: ID!) { updateActor(input: {id: $id, enabled: false}) { userErrors { message } } }`, map[string]any{"id": actor}, nil); err != nil {
+	if err := h.enable(ctx, actor, false); err != nil {
 		return nil, err
 	}
 	return h, h.fill(ctx, "fill", b.Rows)

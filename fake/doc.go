@@ -1,5 +1,5 @@
-// Package fake is the stage: vendors that behave as their contracts say and fail by script, for our tests and for
-// users who want to try an action before a real PagerDuty, Slack or mail server hears of it.
+// Package fake is the stage: vendors that behave as their contracts say and fail by script, for our tests and
+// for the demo's receiver.
 //
 // A test makes a vendor, opens it, writes its script and looks at what the vendor has afterwards:
 //

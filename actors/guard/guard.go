@@ -67,7 +67,7 @@ func (g *Guard) transport() *http.Transport {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxIdleConns:           1024,
-		MaxIdleConnsPerHost:    128, // as many as calls at once go to one receiver
+		MaxIdleConnsPerHost:    128, // more than the calls at once through one actor
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
