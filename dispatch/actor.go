@@ -5,38 +5,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
-
-// Messenger hands things to the outside world, once each. It is safe for many
-// goroutines, obeys ctx, and keeps secrets out of what it returns.
-type Messenger interface {
-	Deliver(ctx context.Context, p Parcel) Outcome
-}
-
-// Tester is a messenger that can log in and send nothing. Delivered means that
-// it works; any other outcome says what is wrong.
-type Tester interface {
-	Test(ctx context.Context) Outcome
-}
-
-// Resolver is a messenger that can ask whether an uncertain send arrived:
-// Delivered when it did, Refused when it did not, Deferred to ask again later.
-type Resolver interface {
-	Resolve(ctx context.Context, p Parcel) Outcome
-}
-
-// Parcel is a delivery with all that is needed to carry it. The alert and the
-// settings are as they were promised; the ticket is as it is now.
-type Parcel struct {
-	DeliveryID string
-	Attempt    int
-	Alert      Alert
-	Ticket     *Ticket // nil when the alert has none
-	TicketURL  string  // "" without a ticket
-	Settings   any     // a pointer to the kind's ConfigSettings, templates rendered
-	Test       bool    // a test message asked for by a person; say so in the text
-}
 
 // Kind is one sort of actor as it hangs on the notice board: plain data and
 // one function.
@@ -53,6 +24,11 @@ type Kind struct {
 	ConfigSettings any
 	DefaultName    string // of an API config, such as "Notification-Default"
 	Capabilities   []Capability
+	// Mirror says that a copy shows the ticket in a place of ours, as a Slack
+	// message does: it hears of changes that came from itself, too.
+	Mirror bool
+	// PollEvery is how often a Poller is asked; a minute when it is 0.
+	PollEvery time.Duration
 	// Idempotent says that a repeat with the same delivery id has no second
 	// effect, so that an uncertain send is simply sent again.
 	Idempotent bool
@@ -76,11 +52,21 @@ func (k Kind) atOnce() int {
 	return k.AtOnce
 }
 
-// Capability is what an actor of a kind can do beside delivering.
+func (k Kind) can(c Capability) bool { return slices.Contains(k.Capabilities, c) }
+
+// Capability is what an actor of a kind can do. Each one beside CanDeliver and
+// CanEnrich stands for an interface of messenger.go that its messengers have.
 type Capability string
 
-// CanDeliver says that it sends alerts.
-const CanDeliver Capability = "DELIVER"
+// The capabilities.
+const (
+	CanDeliver Capability = "DELIVER" // sends alerts
+	CanUpdate  Capability = "UPDATE"  // Updater
+	CanReceive Capability = "RECEIVE" // Receiver
+	CanPoll    Capability = "POLL"    // Poller or Asker
+	CanListen  Capability = "LISTEN"  // Listener
+	CanEnrich  Capability = "ENRICH"  // tells what the outside knows about the alert
+)
 
 // World is all that a messenger may touch.
 type World struct {

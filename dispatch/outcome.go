@@ -26,6 +26,8 @@ type Outcome struct {
 	ref      Ref
 	after    time.Duration
 	exchange Exchange
+	note     string
+	gone     bool
 }
 
 // Ref is what the receiver calls the thing it made.
@@ -33,6 +35,13 @@ type Ref struct {
 	ID   string
 	URL  string
 	Data map[string]string // what a later update needs, such as Slack's channel and ts
+	Also []string          // further names of the thing, by which what comes in may call it
+	Word string            // what the receiver calls the state of it
+	// Shows is the status that its state stands for; "" means OPEN after Deliver
+	// and the ticket's status after Update.
+	Shows TicketStatus
+	// Loose says that nothing will follow it: no status is sent to it or expected.
+	Loose bool
 }
 
 // Exchange is what went over the wire, for the attempt's record. Whoever fills
@@ -72,6 +81,19 @@ func (o Outcome) Over(e Exchange) Outcome {
 	return o
 }
 
+// Noting says what the receiver told that belongs on the ticket's ledger.
+func (o Outcome) Noting(text string) Outcome {
+	o.note = text
+	return o
+}
+
+// Gone says of a refused update that the copy is not there any more: it is
+// detached, and nothing has failed.
+func (o Outcome) Gone() Outcome {
+	o.gone = true
+	return o
+}
+
 // Kind is the outcome's kind; DEFERRED for the zero Outcome.
 func (o Outcome) Kind() OutcomeKind {
 	if o.kind == "" {
@@ -85,6 +107,12 @@ func (o Outcome) Err() error { return o.err }
 
 // Ref is what the receiver calls it; zero when nothing is known.
 func (o Outcome) Ref() Ref { return o.ref }
+
+// Note is what belongs on the ticket's ledger; "" when nothing does.
+func (o Outcome) Note() string { return o.note }
+
+// IsGone tells that the copy to update is not there any more.
+func (o Outcome) IsGone() bool { return o.gone }
 
 // Wait is the time that the receiver asked to wait; 0 when it did not.
 func (o Outcome) Wait() time.Duration { return o.after }

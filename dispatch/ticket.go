@@ -152,28 +152,6 @@ type TicketSubject struct {
 	OpenedAt      time.Time
 }
 
-// TicketLink is a ticket's copy in an external system.
-type TicketLink struct {
-	ID             string
-	TicketID       string
-	ActorID        string
-	ActorName      string
-	APIConfigID    string
-	APIConfigName  string
-	ExternalID     string
-	ExternalURL    *string
-	ExternalStatus *string
-	State          LinkState
-	LastError      *string
-	LastSyncedAt   *time.Time
-}
-
-// LinkState says how well a link follows its ticket.
-type LinkState string
-
-// LinkInSync says that the copy has the ticket's state.
-const LinkInSync LinkState = "IN_SYNC"
-
 // TicketFilter selects tickets; all that is given must hold, a list means any of it.
 type TicketFilter struct {
 	IDs            []string
