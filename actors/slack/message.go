@@ -29,40 +29,61 @@ var colors = map[dispatch.Severity]string{
 	dispatch.Low: "#2f81f7", dispatch.Info: "#8b949e",
 }
 
+// content is what a message says.
+type content struct {
+	alert      dispatch.Alert
+	ticket     *dispatch.Ticket // nil when the alert has none
+	ticketURL  string
+	text       string
+	isTest     bool
+	isReply    bool // in the thread of another; it is never changed
+	hasButtons bool
+}
+
+func (m *messenger) content(s *ConfigSettings, p dispatch.Parcel) content {
+	return content{
+		alert: p.Alert, ticket: p.Ticket, ticketURL: p.TicketURL, text: s.Text, isTest: p.Test,
+		hasButtons: m.settings.hears(),
+	}
+}
+
 // message is the text, shown above the attachment and in Slack's own
 // notifications, and the facts in an attachment, whose edge is coloured.
-func message(text string, p dispatch.Parcel) []slack.MsgOption {
-	text = cmp.Or(strings.TrimSpace(text), p.Alert.Summary)
-	if p.Test {
+func (c content) message() []slack.MsgOption {
+	text := cmp.Or(strings.TrimSpace(c.text), c.alert.Summary)
+	if how := c.standing(); how != "" {
+		text = "[" + how + "] " + text
+	}
+	if c.isTest {
 		text = "[Test] " + text
 	}
 	return []slack.MsgOption{
 		slack.MsgOptionText(mrkdwn(text, maxText), false),
 		slack.MsgOptionAttachments(slack.Attachment{
-			Color: colors[p.Alert.Severity], Blocks: slack.Blocks{BlockSet: blocks(p)},
+			Color: colors[c.alert.Severity], Blocks: slack.Blocks{BlockSet: c.blocks()},
 		}),
-		slack.MsgOptionMetadata(slack.SlackMetadata{
-			EventType: "tocsin_delivery", EventPayload: map[string]any{"delivery_id": p.DeliveryID},
-		}),
-		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 	}
 }
 
-func blocks(p dispatch.Parcel) []slack.Block {
-	a := p.Alert
+func (c content) blocks() []slack.Block {
+	a := c.alert
 	head := clip.Characters(string(a.Severity)+": "+a.BehaviorModel, maxHeader)
 	out := []slack.Block{slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, head, false, false))}
 	if a.Description != nil && strings.TrimSpace(*a.Description) != "" {
 		out = append(out, slack.NewSectionBlock(written(mrkdwn(*a.Description, maxDescription)), nil, nil))
 	}
-	out = append(out, slack.NewSectionBlock(nil, facts(a), nil))
-	if links := links(p); links != "" {
+	out = append(out, slack.NewSectionBlock(nil, c.facts(), nil))
+	if links := c.links(); links != "" {
 		out = append(out, slack.NewContextBlock("", written(links)))
+	}
+	if buttons := c.buttons(); buttons != nil {
+		out = append(out, buttons)
 	}
 	return out
 }
 
-func facts(a dispatch.Alert) []*slack.TextBlockObject {
+func (c content) facts() []*slack.TextBlockObject {
+	a := c.alert
 	var out []*slack.TextBlockObject
 	add := func(name, value string) {
 		if strings.TrimSpace(value) != "" {
@@ -77,6 +98,7 @@ func facts(a dispatch.Alert) []*slack.TextBlockObject {
 	}
 	add("Risks", strings.Join(a.Risks, ", "))
 	add("Source", value(a.Source))
+	add("Ticket", c.standing())
 	return out
 }
 
@@ -88,14 +110,14 @@ func named(a dispatch.Alert) string {
 	return value(a.Key)
 }
 
-func links(p dispatch.Parcel) string {
+func (c content) links() string {
 	var out []string
-	if p.Ticket != nil {
-		name := fmt.Sprintf("T-%d %s", p.Ticket.Number, p.Ticket.Title)
-		out = append(out, link(p.TicketURL, mrkdwn(strings.Join(strings.Fields(name), " "), maxLinkName)))
+	if c.ticket != nil {
+		name := fmt.Sprintf("T-%d %s", c.ticket.Number, c.ticket.Title)
+		out = append(out, link(c.ticketURL, mrkdwn(strings.Join(strings.Fields(name), " "), maxLinkName)))
 	}
-	if p.Alert.Link != nil {
-		if l := link(*p.Alert.Link, "Details"); l != "Details" {
+	if c.alert.Link != nil {
+		if l := link(*c.alert.Link, "Details"); l != "Details" {
 			out = append(out, l)
 		}
 	}

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"encoding/base64"
 	"slices"
 	"strconv"
@@ -14,7 +15,7 @@ func (w *Workspace) listConversations(args arguments) object {
 	}
 	private := slices.Contains(kinds, "private_channel")
 	if private && !w.may("groups:read") {
-		return object{"ok": false, "error": "missing_scope", "needed": "groups:read", "provided": strings.Join(w.o.Scopes, ",")}
+		return w.missing("groups:read")
 	}
 	var found []object
 	for _, c := range w.o.Channels {
@@ -23,31 +24,62 @@ func (w *Workspace) listConversations(args arguments) object {
 			found = append(found, c.shown())
 		}
 	}
-	return w.page(args, found)
+	return w.listed(args, found)
 }
 
-// page cuts out what the cursor and the limit ask for, or less.
-func (w *Workspace) page(args arguments, all []object) object {
+// ownConversations are those that the bot is in.
+func (w *Workspace) ownConversations(args arguments) object {
+	kinds := strings.Split(cmp.Or(args["types"], "public_channel"), ",")
+	if slices.Contains(kinds, "private_channel") && !w.may("groups:read") {
+		return w.missing("groups:read")
+	}
+	var found []object
+	for _, c := range w.o.Channels {
+		kind := "public_channel"
+		if c.Private {
+			kind = "private_channel"
+		}
+		if c.Member && slices.Contains(kinds, kind) && !(c.Archived && args["exclude_archived"] == "true") {
+			found = append(found, c.shown())
+		}
+	}
+	return w.listed(args, found)
+}
+
+func (w *Workspace) listed(args arguments, all []object) object {
+	from, to, next, problem := w.cut(args, len(all))
+	if problem != "" {
+		return failure(problem)
+	}
+	return object{"ok": true, "channels": append([]object{}, all[from:to]...), "response_metadata": object{"next_cursor": next}}
+}
+
+func (w *Workspace) missing(scope string) object {
+	return object{"ok": false, "error": "missing_scope", "needed": scope, "provided": strings.Join(w.o.Scopes, ",")}
+}
+
+// cut is what the cursor and the limit ask for of n items, or less.
+func (w *Workspace) cut(args arguments, n int) (from, to int, next, problem string) {
 	limit := 100
 	if args["limit"] != "" {
-		n, err := strconv.Atoi(args["limit"])
-		if err != nil || n < 1 || n > 999 {
-			return failure("invalid_limit")
+		asked, err := strconv.Atoi(args["limit"])
+		if err != nil || asked < 1 || asked > 999 {
+			return 0, 0, "", "invalid_limit"
 		}
-		limit = n
+		limit = asked
 	}
 	if w.o.PageSize > 0 {
 		limit = min(limit, w.o.PageSize)
 	}
 	from, ok := readCursor(args["cursor"])
-	if !ok || from > len(all) {
-		return failure("invalid_cursor")
+	if !ok || from > n {
+		return 0, 0, "", "invalid_cursor"
 	}
-	to, next := min(from+limit, len(all)), ""
-	if to < len(all) {
+	to = min(from+limit, n)
+	if to < n {
 		next = base64.StdEncoding.EncodeToString([]byte("from:" + strconv.Itoa(to)))
 	}
-	return object{"ok": true, "channels": append([]object{}, all[from:to]...), "response_metadata": object{"next_cursor": next}}
+	return from, to, next, ""
 }
 
 func readCursor(cursor string) (from int, ok bool) {

@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -23,7 +24,9 @@ type Message struct {
 	Text        string
 	Blocks      []json.RawMessage
 	Attachments []json.RawMessage
+	Metadata    json.RawMessage
 	User        string // who wrote it; the bot's are U0BOT0001
+	Parse       string // how text is treated; an update without it sets client, which makes mentions of names
 	Updates     int    // how often chat.update changed it
 	EditedTS    string // of the last change of its text; changes of blocks alone do not show
 }
@@ -69,7 +72,7 @@ func (w *Workspace) postMessage(args arguments) object {
 	}
 	m := Message{
 		Channel: channel, TS: w.stamp(channel), ThreadTS: args["thread_ts"], User: userID,
-		Text: c.text, Blocks: c.blocks, Attachments: c.attachments,
+		Text: c.text, Blocks: c.blocks, Attachments: c.attachments, Metadata: c.metadata,
 	}
 	w.messages = append(w.messages, m)
 	answer := object{"ok": true, "channel": channel, "ts": m.TS, "message": m.shown()}
@@ -119,6 +122,10 @@ func (w *Workspace) change(m *Message, c content) {
 	if c.attachments != nil {
 		m.Attachments = c.attachments
 	}
+	if c.metadata != nil {
+		m.Metadata = c.metadata
+	}
+	m.Parse = c.parse
 	m.Updates++
 }
 
@@ -147,14 +154,22 @@ func (m Message) shown() object {
 type content struct {
 	text                string
 	blocks, attachments []json.RawMessage
-	present             bool // any of the three was given, if only to clear it
+	metadata            json.RawMessage
+	parse               string
+	present             bool // any of the first three was given, if only to clear it
 }
 
 func (c content) empty() bool { return c.text == "" && len(c.blocks) == 0 && len(c.attachments) == 0 }
 
 // readContent checks blocks and attachments against Slack's limits; what is wrong is the answer to give.
 func readContent(args arguments) (content, object) {
-	c := content{text: args["text"]}
+	c := content{text: args["text"], parse: cmp.Or(args["parse"], "client")}
+	if args["metadata"] != "" {
+		c.metadata = json.RawMessage(args["metadata"])
+		if !json.Valid(c.metadata) {
+			return c, failure("invalid_metadata_format")
+		}
+	}
 	var err error
 	if c.blocks, err = args.list("blocks"); err != nil {
 		return c, failure("invalid_blocks_format")

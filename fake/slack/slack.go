@@ -1,17 +1,22 @@
-// Package slack is a Slack workspace as the Web API shows it to one bot: it posts and updates messages within Slack's
-// limits, knows some channels and people, and answers errors with HTTP 200 as Slack does. It has no events, no
-// interactivity and no rate limits of its own; a script plays those that a test needs.
+// Package slack is a Slack workspace as it shows itself to one app: its Web API posts and updates messages within Slack's
+// limits, knows some channels and people, and answers errors with HTTP 200 as Slack does; its people click buttons, which
+// reaches the app by a signed request or over Socket Mode. It sends no events and has no rate limits of its own; a script
+// plays those that a test needs.
 //
 // Sources: docs.slack.dev as of 2026, and for what is marked so, issue trackers of Slack's own SDKs.
 package slack
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"tocsin/fake"
 )
@@ -22,7 +27,13 @@ type Options struct {
 	Scopes   []string  // what the bot may; default all that the methods here need, but chat:write.public
 	Channels []Channel // default #alerts, #sre-private, #not-joined and #old
 	Users    []User    // default Jane Doe and Omar Diaz
-	PageSize int       // caps pages of conversations.list, which may be shorter than asked; default no cap
+	PageSize int       // caps pages of lists, which may be shorter than asked; default no cap
+
+	AppToken       string        // for Socket Mode; default xapp-fake
+	SigningSecret  string        // of the app; default 8f742231b10e8888abcd99yyyzzz85a5, as in Slack's documentation
+	Sockets        net.Listener  // where Socket Mode connects to; default a port of loopback, opened when it is asked for
+	PingEvery      time.Duration // between two pings of a WebSocket; default 10 seconds
+	OrganizationID string        // of an Enterprise Grid that the workspace is in; default none
 }
 
 // Channel is a conversation of the workspace.
@@ -52,12 +63,21 @@ type Workspace struct {
 	mu       sync.Mutex
 	messages []Message
 	last     map[string]int64 // channel → microseconds of its newest message
+	request  string           // the app's Request URL for interactivity
+	replies  map[string]*reply
+
+	// Links has an entry for each WebSocket once its hello is sent, Acknowledged the id of each envelope that the app took.
+	Links        fake.Log[string]
+	Acknowledged fake.Log[string]
+
+	sockets sockets
 }
 
 // New makes a workspace; Start or Serve opens it. Channels by default: alerts (C0ALERTS1) and the private sre-private
 // (C0PRIV001), which the bot is in; not-joined (C0OTHER01), which it is not in; old (C0OLD0001), which is archived.
 func New(o Options) *Workspace {
-	w := &Workspace{o: o.filled(), last: map[string]int64{}}
+	w := &Workspace{o: o.filled(), last: map[string]int64{}, replies: map[string]*reply{}}
+	w.sockets.life, w.sockets.end = context.WithCancel(context.Background())
 	w.Server = fake.NewServer(http.HandlerFunc(w.serve))
 	return w
 }
@@ -67,8 +87,11 @@ func (o Options) filled() Options {
 		o.Token = "xoxb-fake"
 	}
 	if o.Scopes == nil {
-		o.Scopes = []string{"chat:write", "channels:read", "groups:read", "users:read", "users:read.email"}
+		o.Scopes = []string{"chat:write", "channels:read", "groups:read", "users:read", "users:read.email", "channels:history", "groups:history"}
 	}
+	o.AppToken = cmp.Or(o.AppToken, "xapp-fake")
+	o.SigningSecret = cmp.Or(o.SigningSecret, "8f742231b10e8888abcd99yyyzzz85a5")
+	o.PingEvery = cmp.Or(o.PingEvery, 10*time.Second)
 	if o.Channels == nil {
 		o.Channels = []Channel{
 			{ID: "C0ALERTS1", Name: "alerts", Member: true},
@@ -103,24 +126,37 @@ func methods() map[string]method {
 		"conversations.list": {"channels:read", (*Workspace).listConversations},
 		"conversations.info": {"channels:read", (*Workspace).conversationInfo},
 		"users.info":         {"users:read", (*Workspace).userInfo},
+
+		"users.conversations":   {"channels:read", (*Workspace).ownConversations},
+		"conversations.history": {"", (*Workspace).history}, // its scope depends on the channel
+		"conversations.replies": {"", (*Workspace).thread},
+		openMethod:              {"", (*Workspace).openSocket},
 	}
 }
 
 func (w *Workspace) serve(rw http.ResponseWriter, r *http.Request) {
+	if name, found := strings.CutPrefix(r.URL.Path, replyPath); found {
+		w.answerReply(rw, r, name)
+		return
+	}
 	m, known := methods()[strings.TrimPrefix(r.URL.Path, "/api/")]
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
 	rw.Header().Set("X-Oauth-Scopes", strings.Join(w.o.Scopes, ","))
 	rw.Header().Set("X-Accepted-Oauth-Scopes", m.scope)
 	answer := failure("unknown_method")
 	if known {
-		answer = w.call(m, r)
+		token := w.o.Token
+		if r.URL.Path == "/api/"+openMethod {
+			token = w.o.AppToken
+		}
+		answer = w.call(m, r, token)
 	}
 	if err := json.NewEncoder(rw).Encode(answer); err != nil {
 		http.Error(rw, err.Error(), http.StatusInternalServerError)
 	}
 }
 
-func (w *Workspace) call(m method, r *http.Request) object {
+func (w *Workspace) call(m method, r *http.Request, want string) object {
 	args, problem := readArguments(r)
 	if problem != "" {
 		return failure(problem)
@@ -132,10 +168,10 @@ func (w *Workspace) call(m method, r *http.Request) object {
 	switch {
 	case token == "":
 		return failure("not_authed")
-	case token != w.o.Token:
+	case token != want:
 		return failure("invalid_auth")
 	case m.scope != "" && !w.may(m.scope):
-		return object{"ok": false, "error": "missing_scope", "needed": m.scope, "provided": strings.Join(w.o.Scopes, ",")}
+		return w.missing(m.scope)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -145,10 +181,14 @@ func (w *Workspace) call(m method, r *http.Request) object {
 func (w *Workspace) may(scope string) bool { return slices.Contains(w.o.Scopes, scope) }
 
 func (w *Workspace) authTest(arguments) object {
-	return object{
+	answer := object{
 		"ok": true, "url": "https://acme.slack.com/", "team": "Acme", "user": "tocsin",
 		"team_id": teamID, "user_id": userID, "bot_id": botID, "is_enterprise_install": false,
 	}
+	if w.o.OrganizationID != "" {
+		answer["enterprise_id"] = w.o.OrganizationID
+	}
+	return answer
 }
 
 func failure(code string) object { return object{"ok": false, "error": code} }
