@@ -11,6 +11,7 @@ import (
 
 	"github.com/slack-go/slack"
 
+	"tocsin/actors/internal/call"
 	"tocsin/dispatch"
 )
 
@@ -19,11 +20,16 @@ const (
 	eventType      = "tocsin_delivery"
 	fieldDelivery  = "delivery_id"
 	fieldStatus    = "status"
-	messagesAPage  = 15 // an answer is looked at up to 64 KiB, and a message can have four
 	channelsAPage  = 40
 	mostPages      = 20
 	clockTolerance = time.Minute
 )
+
+// An answer is looked at up to 64 KiB, which many short messages or one long
+// message fit in: so a page that was cut is asked for again with less on it.
+const maxAnswer = 64 << 10
+
+var messagesAPage = []int{15, 4, 1}
 
 // metadata marks a message with its delivery, and with the ticket's status that
 // it tells.
@@ -92,7 +98,7 @@ func (l look) through(ctx context.Context, next read) (out dispatch.Outcome, end
 			return dispatch.Outcome{}, false
 		}
 	}
-	return dispatch.Unsure(fmt.Errorf("the answer was lost, and the message is not among the newest %d of the channel", mostPages*messagesAPage)), true
+	return dispatch.Unsure(errors.New("the answer was lost, and more was said in the channel since than can be looked through")), true
 }
 
 func (l look) isIt(m slack.Message) bool {
@@ -116,32 +122,44 @@ func (l look) since() string {
 
 // history reads a channel, the newest first; replies are not in it.
 func (l look) history(channel string) read {
-	return func(ctx context.Context, cursor string) (page, dispatch.Outcome) {
-		c := l.messenger.call()
+	return whole(func(ctx context.Context, c *call.Call, cursor string, limit int) (page, error) {
 		got, err := l.messenger.client(c).GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-			ChannelID: channel, Cursor: cursor, Oldest: l.since(), Limit: messagesAPage, IncludeAllMetadata: true,
+			ChannelID: channel, Cursor: cursor, Oldest: l.since(), Limit: limit, IncludeAllMetadata: true,
 		})
-		out := looked(judge(c, err), err)
-		if out.Kind() != dispatch.OutcomeDelivered {
-			return page{}, out
+		if err != nil {
+			return page{}, err
 		}
-		return page{channel, got.Messages, got.ResponseMetaData.NextCursor}, out
-	}
+		return page{channel, got.Messages, got.ResponseMetaData.NextCursor}, nil
+	}, l.messenger.call)
 }
 
-// thread reads the replies to a message. One that is not there any more has none.
-// Source: docs.slack.dev, conversations.replies.
+// thread reads the replies to a message.
 func (l look) thread(at place) read {
-	return func(ctx context.Context, cursor string) (page, dispatch.Outcome) {
-		c := l.messenger.call()
+	return whole(func(ctx context.Context, c *call.Call, cursor string, limit int) (page, error) {
 		messages, _, next, err := l.messenger.client(c).GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-			ChannelID: at.channel, Timestamp: at.ts, Cursor: cursor, Oldest: l.since(), Limit: messagesAPage, IncludeAllMetadata: true,
+			ChannelID: at.channel, Timestamp: at.ts, Cursor: cursor, Oldest: l.since(), Limit: limit, IncludeAllMetadata: true,
 		})
-		out := judge(c, err)
-		if code(err) == "thread_not_found" {
-			return page{}, dispatch.Delivered(dispatch.Ref{}).Over(c.Exchange())
+		return page{at.channel, messages, next}, err
+	}, l.messenger.call)
+}
+
+// whole is a read whose pages are small enough not to be cut. A thread that is
+// not there any more is an empty page.
+// Source: docs.slack.dev, errors of conversations.replies.
+func whole(ask func(context.Context, *call.Call, string, int) (page, error), start func() *call.Call) read {
+	return func(ctx context.Context, cursor string) (got page, out dispatch.Outcome) {
+		for _, limit := range messagesAPage {
+			c := start()
+			p, err := ask(ctx, c, cursor, limit)
+			if code(err) == "thread_not_found" {
+				return page{}, dispatch.Delivered(dispatch.Ref{}).Over(c.Exchange())
+			}
+			got, out = p, looked(judge(c, err), err)
+			if err == nil || len(c.Body()) < maxAnswer {
+				return got, out
+			}
 		}
-		return page{at.channel, messages, next}, looked(out, err)
+		return got, dispatch.Unsure(errors.New("the answer was lost, and a message in the channel is too long to be looked at"))
 	}
 }
 

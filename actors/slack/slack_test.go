@@ -4,13 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"tocsin/actors/internal/exam"
 	"tocsin/dispatch"
@@ -20,7 +24,23 @@ import (
 
 const token = "xoxb-token-of-the-exam"
 
-var secrets = map[string]dispatch.Secret{"botToken": token}
+const (
+	appToken      = "xapp-token-of-the-exam"
+	signingSecret = "9a102231b10e8888abcd99yyyzzz85a5"
+)
+
+var secrets = map[string]dispatch.Secret{"botToken": token, "signingSecret": signingSecret, "appToken": appToken}
+
+// acme is a workspace whose app this actor is.
+func acme(change func(*workspace.Options)) *workspace.Workspace {
+	o := workspace.Options{Token: token, AppToken: appToken, SigningSecret: signingSecret}
+	if change != nil {
+		change(&o)
+	}
+	return workspace.New(o)
+}
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // vendor is a workspace with as many channels as the exam has deliveries at once.
 func vendor() http.Handler {
@@ -48,6 +68,8 @@ func TestExam(t *testing.T) {
 			{Name: "no token", Settings: `{}`, Field: "secrets.botToken"},
 			{Name: "token of a person", Settings: `{}`, Secrets: map[string]dispatch.Secret{"botToken": "xoxp-1234-5678"}, Field: "secrets.botToken"},
 			{Name: "line break", Settings: `{}`, Secrets: map[string]dispatch.Secret{"botToken": "xoxb-1234\n"}, Field: "secrets.botToken"},
+			{Name: "signing secret", Settings: `{}`, Secrets: map[string]dispatch.Secret{"botToken": token, "signingSecret": "8f74 2231"}, Field: "secrets.signingSecret"},
+			{Name: "app token", Settings: `{}`, Secrets: map[string]dispatch.Secret{"botToken": token, "appToken": "xoxb-1234"}, Field: "secrets.appToken"},
 			{Name: "address", Settings: `{"apiUrl": "slack.com"}`, Secrets: secrets, Field: "settings.apiUrl"},
 		},
 	})
@@ -78,14 +100,8 @@ func answers(t *testing.T) []exam.Answer {
 			Want: dispatch.OutcomeMisconfigured, Says: "chat:write.public",
 		},
 	}
-	text, err := os.ReadFile("testdata/errors.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var classes map[string][]string
-	if err := json.Unmarshal(text, &classes); err != nil {
-		t.Fatal(err)
-	}
+	readJSON(t, "testdata/errors.json", &classes)
 	for class, codes := range classes {
 		for _, code := range codes {
 			a := exam.Answer{Name: code, Status: 200, Body: workspace.Failure(code).Body, Says: code}
@@ -112,7 +128,7 @@ func TestChannelErrors(t *testing.T) {
 	for channel, says := range map[string]string{
 		"#no-such": "channel_not_found: give another channel", "#not-joined": "invite the bot", "#old": "unarchive it",
 	} {
-		out := opened(t, workspace.New(workspace.Options{Token: token})).Deliver(t.Context(), config(exam.Parcel(1), channel))
+		out := opened(t, acme(nil)).Deliver(t.Context(), config(exam.Parcel(1), channel))
 		if out.Kind() != dispatch.OutcomeRefused || !strings.Contains(out.Err().Error(), says) {
 			t.Errorf("%s: %v %v, want it to say %q", channel, out.Kind(), out.Err(), says)
 		}
@@ -121,20 +137,25 @@ func TestChannelErrors(t *testing.T) {
 
 // TestTest logs in, names the workspace, and misses a scope before a message does.
 func TestTest(t *testing.T) {
-	w := workspace.New(workspace.Options{Token: token})
-	out := opened(t, w).(dispatch.Tester).Test(t.Context())
+	w := acme(nil)
+	out := opened(t, w).Test(t.Context())
 	if out.Kind() != dispatch.OutcomeDelivered || !strings.Contains(out.Exchange().Response, "Acme as tocsin") || len(w.Messages()) > 0 {
 		t.Errorf("outcome %v %v, says %q", out.Kind(), out.Err(), out.Exchange().Response)
 	}
-	w = workspace.New(workspace.Options{Token: token, Scopes: []string{"users:read"}})
-	out = opened(t, w).(dispatch.Tester).Test(t.Context())
+	w = acme(func(o *workspace.Options) { o.Scopes = []string{"users:read"} })
+	out = opened(t, w).Test(t.Context())
 	if out.Kind() != dispatch.OutcomeMisconfigured || !strings.Contains(out.Err().Error(), "chat:write") {
 		t.Errorf("without the scope: %v %v", out.Kind(), out.Err())
 	}
-	w = workspace.New(workspace.Options{Token: "xoxb-another"})
-	out = opened(t, w).(dispatch.Tester).Test(t.Context())
+	w = acme(func(o *workspace.Options) { o.Token = "xoxb-another" })
+	out = opened(t, w).Test(t.Context())
 	if out.Kind() != dispatch.OutcomeMisconfigured || !strings.Contains(out.Err().Error(), "secrets.botToken") {
 		t.Errorf("with a wrong token: %v %v", out.Kind(), out.Err())
+	}
+	w = acme(func(o *workspace.Options) { o.AppToken = "xapp-another" })
+	out = opened(t, w).Test(t.Context())
+	if out.Kind() != dispatch.OutcomeMisconfigured || !strings.Contains(out.Err().Error(), "secrets.appToken") {
+		t.Errorf("with a wrong token for Socket Mode: %v %v", out.Kind(), out.Err())
 	}
 }
 
@@ -154,7 +175,7 @@ func TestAnswerCutShort(t *testing.T) {
 // TestPostedThoughError: a message that is there in spite of an error leaves it
 // open, and the user's choice says what then.
 func TestPostedThoughError(t *testing.T) {
-	w := workspace.New(workspace.Options{Token: token})
+	w := acme(nil)
 	step := workspace.Failure("internal_error")
 	step.Apply = true
 	w.Play(step, fake.Step{Apply: true, Reset: true})
@@ -180,17 +201,74 @@ func config(p dispatch.Parcel, channel string) dispatch.Parcel {
 	return p
 }
 
-func opened(t *testing.T, vendor http.Handler) dispatch.Messenger {
+// opened is a messenger of a vendor. What it asked a workspace for is compared
+// with Slack's own list of arguments at the end.
+func opened(t *testing.T, vendor http.Handler) *messenger {
+	t.Helper()
+	return openedWith(t, vendor, secrets)
+}
+
+func openedWith(t *testing.T, vendor http.Handler, secrets map[string]dispatch.Secret) *messenger {
 	t.Helper()
 	server := httptest.NewServer(vendor)
 	t.Cleanup(server.Close)
-	filled, problems := dispatch.Fill(Kind().Settings, dispatch.JSON(`{"apiUrl": "`+server.URL+`/api/"}`), secrets)
+	if w, ok := vendor.(*workspace.Workspace); ok {
+		t.Cleanup(func() {
+			conforms(t, w)
+			_ = w.Close()
+		})
+	}
+	var dialer net.Dialer
+	return openedIn(t, dispatch.World{HTTP: server.Client(), Dial: dialer.DialContext}, server.URL, secrets)
+}
+
+func openedIn(t *testing.T, world dispatch.World, address string, secrets map[string]dispatch.Secret) *messenger {
+	t.Helper()
+	filled, problems := dispatch.Fill(Kind().Settings, dispatch.JSON(`{"apiUrl": "`+address+`/api/"}`), secrets)
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	m, err := Kind().Open(filled, dispatch.World{HTTP: server.Client()})
+	m, err := Kind().Open(filled, world)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
+	return m.(*messenger)
+}
+
+// conforms compares every request with the arguments that Slack's methods take.
+func conforms(t *testing.T, w *workspace.Workspace) {
+	t.Helper()
+	var slackSays struct {
+		Methods map[string]struct{ Required, Known []string }
+	}
+	readJSON(t, "testdata/methods.json", &slackSays)
+	for _, r := range w.Requests.All() {
+		name := strings.TrimPrefix(r.URL.Path, "/api/")
+		method, known := slackSays.Methods[name]
+		form, err := url.ParseQuery(string(r.Body))
+		if !known || err != nil {
+			t.Errorf("%s: not a method, or not a form: %v", name, err)
+		}
+		for argument := range form {
+			if !slices.Contains(method.Known, argument) {
+				t.Errorf("%s has no argument %s", name, argument)
+			}
+		}
+		for _, argument := range method.Required {
+			if !form.Has(argument) && (argument != "token" || r.Header.Get("Authorization") == "") {
+				t.Errorf("%s needs the argument %s", name, argument)
+			}
+		}
+	}
+}
+
+func readJSON(t *testing.T, file string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatal(err)
+	}
 }

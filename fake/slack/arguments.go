@@ -3,7 +3,9 @@ package slack
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 )
@@ -35,7 +37,7 @@ func readArguments(r *http.Request) (arguments, string) {
 
 func readJSON(r *http.Request) (arguments, string) {
 	var fields map[string]json.RawMessage
-	if err := json.NewDecoder(r.Body).Decode(&fields); err != nil {
+	if err := json.NewDecoder(r.Body).Decode(&fields); err != nil && !errors.Is(err, io.EOF) { // libraries send no body at all
 		return nil, "invalid_json"
 	}
 	args := arguments{}
