@@ -16,9 +16,9 @@ func linked(out dispatch.Outcome) *dispatch.TicketLink {
 }
 
 // delivered posts a parcel's message and is the link to it.
-func delivered(t *testing.T, m *messenger, p dispatch.Parcel, channel string) *dispatch.TicketLink {
+func delivered(t *testing.T, m *messenger, p dispatch.Parcel) *dispatch.TicketLink {
 	t.Helper()
-	out := m.Deliver(t.Context(), config(p, channel))
+	out := m.Deliver(t.Context(), config(p, "#alerts"))
 	if out.Kind() != dispatch.OutcomeDelivered {
 		t.Fatal(out.Err())
 	}
@@ -32,7 +32,7 @@ func TestFollowUp(t *testing.T) {
 	m := opened(t, w)
 	first := exam.Parcel(1)
 	second := exam.Parcel(2)
-	second.Ticket, second.Link = first.Ticket, delivered(t, m, first, "#alerts")
+	second.Ticket, second.Link = first.Ticket, delivered(t, m, first)
 	out := m.Deliver(t.Context(), config(second, "#alerts"))
 	posted := w.Messages()
 	if out.Kind() != dispatch.OutcomeDelivered || !out.Ref().Loose || len(posted) != 2 || posted[1].ThreadTS != posted[0].TS {
@@ -49,7 +49,7 @@ func TestFollowUpElsewhere(t *testing.T) {
 	w := acme(nil)
 	m := opened(t, w)
 	p := exam.Parcel(1)
-	p.Link = delivered(t, m, p, "#alerts")
+	p.Link = delivered(t, m, p)
 	moved := m.Deliver(t.Context(), config(p, "sre-private"))
 	p.Link.State = dispatch.LinkDetached
 	anew := m.Deliver(t.Context(), config(p, "#alerts"))
@@ -67,7 +67,7 @@ func TestLockedThread(t *testing.T) {
 	w := acme(nil)
 	m := opened(t, w)
 	p := exam.Parcel(1)
-	p.Link = delivered(t, m, p, "#alerts")
+	p.Link = delivered(t, m, p)
 	w.Play(workspace.Failure("restricted_action_thread_locked"))
 	out := m.Deliver(t.Context(), config(p, "#alerts"))
 	if posted := w.Messages(); out.Kind() != dispatch.OutcomeDelivered || out.Ref().Loose || len(posted) != 2 || posted[1].ThreadTS != "" {

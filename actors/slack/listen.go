@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,6 +67,8 @@ func (m *messenger) address(ctx context.Context) (string, dispatch.Outcome) {
 	_, address, err := m.client(c).StartSocketModeContext(ctx)
 	out := judge(c, err)
 	switch {
+	case out.Kind() == dispatch.OutcomeDelivered && strings.HasPrefix(m.url, "https:") && !strings.HasPrefix(address, "wss:"):
+		return "", dispatch.Deferred(errors.New("slack gave no address that is encrypted"))
 	case out.Kind() == dispatch.OutcomeDelivered && address != "":
 		return address, dispatch.Delivered(dispatch.Ref{})
 	case slices.Contains(credential, code(err)), code(err) == "missing_scope":

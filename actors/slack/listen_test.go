@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -83,7 +84,7 @@ func (e ear) outcome(t *testing.T) dispatch.Outcome {
 func TestListen(t *testing.T) {
 	w := acme(nil)
 	m := opened(t, w)
-	l := delivered(t, m, exam.Parcel(1), "#alerts")
+	l := delivered(t, m, exam.Parcel(1))
 	e := listening(t, m, nil)
 	connected(t, w, 1)
 	if err := w.Click(soon(t), l.Data["channel"], l.Data["ts"], "acknowledge", "U061F7AUR"); err != nil {
@@ -111,7 +112,7 @@ func TestListen(t *testing.T) {
 func TestNotTaken(t *testing.T) {
 	w := acme(nil)
 	m := opened(t, w)
-	l := delivered(t, m, exam.Parcel(1), "#alerts")
+	l := delivered(t, m, exam.Parcel(1))
 	busy := make(chan error, 1)
 	busy <- errors.New("the books are busy")
 	e := listening(t, m, func() error {
@@ -137,7 +138,7 @@ func TestRefresh(t *testing.T) {
 	for _, reason := range []string{"warning", "refresh_requested"} {
 		w := acme(nil)
 		m := opened(t, w)
-		l := delivered(t, m, exam.Parcel(1), "#alerts")
+		l := delivered(t, m, exam.Parcel(1))
 		e := listening(t, m, nil)
 		connected(t, w, 1)
 		if err := w.Disconnect(soon(t), reason); err != nil {
@@ -281,4 +282,20 @@ func TestOldConnectionEnds(t *testing.T) {
 			t.Errorf("%d connections are left", n)
 		}
 	})
+}
+
+// answering is a network where everything gets one answer.
+type answering string
+
+func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(string(a)))}, nil
+}
+
+// TestListenIsEncrypted: an address without TLS is not used where the Web API has it.
+func TestListenIsEncrypted(t *testing.T) {
+	world := dispatch.World{HTTP: &http.Client{Transport: answering(`{"ok":true,"url":"ws://127.0.0.1:1/link/?ticket=1"}`)}}
+	m := openedIn(t, world, "https://slack.invalid", secrets)
+	if out := listening(t, m, nil).outcome(t); out.Kind() != dispatch.OutcomeDeferred || !strings.Contains(out.Err().Error(), "encrypted") {
+		t.Errorf("%v %v", out.Kind(), out.Err())
+	}
 }

@@ -30,7 +30,7 @@ const (
 // is never empty.
 func (m *messenger) name(ctx context.Context, i interaction) string {
 	known, ok := m.people.known(i.User.ID)
-	if !ok {
+	if !ok && i.User.ID != "" {
 		known = m.profile(ctx, i.User.ID)
 		m.people.keep(i.User.ID, known)
 	}

@@ -68,7 +68,7 @@ func refusal(c *call.Call, said slack.SlackErrorResponse) dispatch.Outcome {
 	case is(rateLimit):
 		return dispatch.Deferred(c.Masked("slack: " + said.Err)).After(cmp.Or(c.Wait(), pause))
 	case is(perhapsDone):
-		return dispatch.Unsure(c.Masked("slack: " + said.Err + ": it may have posted the message"))
+		return dispatch.Unsure(c.Masked("slack: " + said.Err + ": it may have been done all the same"))
 	case is(passing):
 		return dispatch.Deferred(c.Masked("slack: " + said.Err)).After(c.Wait())
 	default:

@@ -22,7 +22,7 @@ const (
 	fieldStatus    = "status"
 	channelsAPage  = 40
 	mostPages      = 20
-	clockTolerance = time.Minute
+	clockTolerance = 5 * time.Minute // what Slack's signatures allow for, too
 )
 
 // An answer is looked at up to 64 KiB, which many short messages or one long

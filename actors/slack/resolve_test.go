@@ -61,7 +61,7 @@ func TestResolveInThread(t *testing.T) {
 		m := opened(t, w)
 		root := exam.Parcel(7)
 		root.DeliveryID = "dlv_root"
-		p := lost(t, w, m, "#alerts", arrived, delivered(t, m, root, "#alerts"))
+		p := lost(t, w, m, "#alerts", arrived, delivered(t, m, root))
 		out := m.Resolve(t.Context(), p)
 		if arrived && (out.Kind() != dispatch.OutcomeDelivered || !out.Ref().Loose) {
 			t.Errorf("it arrived: %v %v, loose %v", out.Kind(), out.Err(), out.Ref().Loose)

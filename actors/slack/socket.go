@@ -30,7 +30,7 @@ const (
 type connection struct {
 	socket *websocket.Conn
 	silent *time.Timer
-	heard  context.Context // ends when the connection has been silent for too long //nolint:containedctx // it is the connection's life
+	heard  context.Context //nolint:containedctx // it is the connection's life: it ends with a silence that is too long
 	end    context.CancelFunc
 }
 

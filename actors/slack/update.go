@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ func (m *messenger) Update(ctx context.Context, u dispatch.StatusUpdate) dispatc
 		return dispatch.Deferred(fmt.Errorf("slack takes fifty changes of messages a minute: %w", err)).After(wait)
 	}
 	c := m.call()
-	_, _, _, err := m.client(c).UpdateMessageContext(ctx, at.channel, at.ts, m.updated(s, u)...)
+	_, ts, _, err := m.client(c).UpdateMessageContext(ctx, at.channel, at.ts, m.updated(s, u)...)
 	out := judge(c, err)
 	switch {
 	case slices.Contains(gone, code(err)):
@@ -43,7 +44,7 @@ func (m *messenger) Update(ctx context.Context, u dispatch.StatusUpdate) dispatc
 	case out.Kind() != dispatch.OutcomeDelivered:
 		return out
 	default:
-		return dispatch.Delivered(dispatch.Ref{URL: m.home.permalink(at.channel, at.ts)}).Over(c.Exchange())
+		return dispatch.Delivered(dispatch.Ref{URL: m.home.permalink(at.channel, cmp.Or(ts, at.ts))}).Over(c.Exchange())
 	}
 }
 

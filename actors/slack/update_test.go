@@ -19,10 +19,10 @@ func changed(p dispatch.Parcel, l *dispatch.TicketLink, status dispatch.TicketSt
 	who := dispatch.Origin{Kind: dispatch.FromPerson, Name: by}
 	ticket := *p.Ticket
 	ticket.Status = status
-	switch status {
-	case dispatch.TicketAcknowledged:
+	if status == dispatch.TicketAcknowledged {
 		ticket.AcknowledgedBy = &who
-	case dispatch.TicketClosed:
+	}
+	if status == dispatch.TicketClosed {
 		ticket.ClosedBy = &who
 	}
 	return dispatch.StatusUpdate{
@@ -37,7 +37,7 @@ func TestUpdate(t *testing.T) {
 	w := acme(nil)
 	m := opened(t, w)
 	p := exam.Parcel(1)
-	l := delivered(t, m, p, "#alerts")
+	l := delivered(t, m, p)
 	for _, row := range []struct {
 		status            dispatch.TicketStatus
 		by, says, buttons string
@@ -72,7 +72,7 @@ func TestUpdateIsWhole(t *testing.T) {
 	m := opened(t, w)
 	p := exam.Parcel(1)
 	p.Alert.Summary = "@channel " + strings.Repeat("é<", 4_000)
-	l := delivered(t, m, p, "#alerts")
+	l := delivered(t, m, p)
 	if out := m.Update(t.Context(), changed(p, l, dispatch.TicketClosed, "alice")); out.Kind() != dispatch.OutcomeDelivered {
 		t.Fatal(out.Err())
 	}
@@ -98,7 +98,7 @@ func TestUpdateOfWhatIsGone(t *testing.T) {
 		w := acme(nil)
 		m := opened(t, w)
 		p := exam.Parcel(1)
-		l := delivered(t, m, p, "#alerts")
+		l := delivered(t, m, p)
 		w.Play(workspace.Failure(code))
 		out := m.Update(t.Context(), changed(p, l, dispatch.TicketClosed, "alice"))
 		if out.Kind() != dispatch.OutcomeRefused || out.IsGone() != want || !strings.Contains(out.Err().Error(), code) {
@@ -108,7 +108,7 @@ func TestUpdateOfWhatIsGone(t *testing.T) {
 	w := acme(nil)
 	m := opened(t, w)
 	p := exam.Parcel(1)
-	l := delivered(t, m, p, "#alerts")
+	l := delivered(t, m, p)
 	w.Forget(l.Data["channel"], l.Data["ts"])
 	if out := m.Update(t.Context(), changed(p, l, dispatch.TicketClosed, "alice")); !out.IsGone() {
 		t.Errorf("deleted by a person: %v %v", out.Kind(), out.Err())
@@ -135,7 +135,7 @@ func TestUpdateWaits(t *testing.T) {
 		w := acme(nil)
 		m := opened(t, w)
 		p := exam.Parcel(1)
-		l := delivered(t, m, p, "#alerts")
+		l := delivered(t, m, p)
 		w.Play(row.step)
 		out := m.Update(t.Context(), changed(p, l, dispatch.TicketClosed, "alice"))
 		if out.Kind() != dispatch.OutcomeDeferred || out.Wait() != row.want {

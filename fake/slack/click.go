@@ -128,7 +128,7 @@ func (w *Workspace) blockActions(m Message, pressed object, user string) object 
 	if w.o.OrganizationID != "" {
 		enterprise = object{"id": w.o.OrganizationID, "name": "Acme Group"}
 	}
-	return object{
+	return object{ //nolint:gosec // the token is none
 		"type": "block_actions", "api_app_id": appID, "token": "deprecated-verification-token",
 		"user": object{"id": user, "username": name, "name": name, "team_id": teamID},
 		"team": object{"id": teamID, "domain": "acme"}, "enterprise": enterprise, "is_enterprise_install": false,

@@ -1,9 +1,6 @@
 package slack
 
-import (
-	"encoding/json"
-	"slices"
-)
+import "slices"
 
 // history lists a channel's messages, the newest first, without what is in threads.
 func (w *Workspace) history(args arguments) object {
@@ -75,7 +72,7 @@ func (w *Workspace) conversation(args arguments, all []Message) object {
 	for _, m := range all[from:to] {
 		shown := m.shown()
 		if len(m.Metadata) > 0 && (args["include_all_metadata"] == "1" || args["include_all_metadata"] == "true") {
-			shown["metadata"] = json.RawMessage(m.Metadata)
+			shown["metadata"] = m.Metadata
 		}
 		messages = append(messages, shown)
 	}

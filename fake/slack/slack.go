@@ -77,7 +77,8 @@ type Workspace struct {
 // (C0PRIV001), which the bot is in; not-joined (C0OTHER01), which it is not in; old (C0OLD0001), which is archived.
 func New(o Options) *Workspace {
 	w := &Workspace{o: o.filled(), last: map[string]int64{}, replies: map[string]*reply{}}
-	w.sockets.life, w.sockets.end = context.WithCancel(context.Background())
+	life, end := context.WithCancel(context.Background())
+	w.sockets = sockets{life: life, end: end}
 	w.Server = fake.NewServer(http.HandlerFunc(w.serve))
 	return w
 }
