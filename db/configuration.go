@@ -257,7 +257,7 @@ func (b *books) actorRow(a dispatch.Actor) sqlc.PutActorParams {
 	return sqlc.PutActorParams{
 		ID: a.ID, Name: a.Name, FoldedName: folded(a.Name), Kind: a.Kind, BuiltIn: a.BuiltIn, Enabled: a.Enabled,
 		Settings: string(a.Settings), Secrets: b.keyring.sealSecrets(a), SecretAt: encode(changed), Version: wide(a.Version),
-		CreatedAt: ms(a.CreatedAt), UpdatedAt: ms(a.UpdatedAt),
+		CreatedAt: ms(a.CreatedAt), UpdatedAt: ms(a.UpdatedAt), Sync: text(a.Sync),
 	}
 }
 
@@ -272,7 +272,7 @@ func (b *books) actorOf(r sqlc.Actor) (dispatch.Actor, error) {
 		at[field] = moment(ms)
 	}
 	return dispatch.Actor{
-		ID: r.ID, Name: r.Name, Kind: r.Kind, BuiltIn: r.BuiltIn, Enabled: r.Enabled, Settings: dispatch.JSON(r.Settings),
+		ID: r.ID, Name: r.Name, Kind: r.Kind, BuiltIn: r.BuiltIn, Enabled: r.Enabled, Settings: dispatch.JSON(r.Settings), Sync: dispatch.SyncDirection(r.Sync),
 		Secrets: secrets, SecretAt: at, Version: narrow(r.Version), CreatedAt: moment(r.CreatedAt), UpdatedAt: moment(r.UpdatedAt),
 	}, err
 }

@@ -128,7 +128,7 @@ func (b *books) addBuiltIn(ctx context.Context, kinds []dispatch.Kind, now time.
 		if _, known := c.Actors[id]; known || !k.BuiltIn {
 			continue
 		}
-		a := dispatch.Actor{ID: id, Name: k.Title, Kind: k.Name, BuiltIn: true, Enabled: true, Settings: dispatch.JSON("{}"), Version: 1, CreatedAt: now, UpdatedAt: now}
+		a := dispatch.Actor{ID: id, Name: k.Title, Kind: k.Name, BuiltIn: true, Enabled: true, Sync: dispatch.SyncBoth, Settings: dispatch.JSON("{}"), Version: 1, CreatedAt: now, UpdatedAt: now}
 		change.Put.Actors = append(change.Put.Actors, a)
 		change.Events = append(change.Events, dispatch.ConfigurationEvent{
 			At: now, By: dispatch.System, Kind: dispatch.Created, Type: dispatch.TypeActor, TargetID: id, TargetName: a.Name, Version: 1,

@@ -11,7 +11,7 @@ import (
 
 // observe keeps what an attempt says of its actor and of its API config. A
 // misconfigured API config pauses the actor; it itself is failing.
-func (t *tx) observe(ctx context.Context, s dispatch.Settlement) error {
+func (t *tx) observe(ctx context.Context, s dispatch.Observation) error {
 	if s.Health == "" {
 		return nil
 	}
@@ -19,16 +19,23 @@ func (t *tx) observe(ctx context.Context, s dispatch.Settlement) error {
 	if err != nil {
 		return fmt.Errorf("health of %s: %w", s.ActorID, err)
 	}
-	if s.PauseNotice != nil && actor.Status != text(dispatch.HealthPaused) {
-		if err := t.notify(ctx, *s.PauseNotice); err != nil {
+	notice := s.PauseNotice
+	if isWorn(*actor, s) {
+		s.Health, notice = dispatch.HealthDisabled, s.DisableNotice
+	}
+	if notice != nil && !isHeld(*actor) {
+		if err := t.notify(ctx, *notice); err != nil {
 			return fmt.Errorf("notice: %w", err)
 		}
 	}
 	if err := t.observeOne(ctx, s.ActorID, s.Health, s); err != nil {
 		return fmt.Errorf("health of %s: %w", s.ActorID, err)
 	}
+	if s.APIConfigID == "" {
+		return nil
+	}
 	ofConfig := s.Health
-	if ofConfig == dispatch.HealthPaused {
+	if ofConfig == dispatch.HealthPaused || ofConfig == dispatch.HealthDisabled {
 		ofConfig = dispatch.HealthFailing
 	}
 	if err := t.observeOne(ctx, s.APIConfigID, ofConfig, s); err != nil {
@@ -37,7 +44,7 @@ func (t *tx) observe(ctx context.Context, s dispatch.Settlement) error {
 	return nil
 }
 
-func (t *tx) observeOne(ctx context.Context, id string, status dispatch.HealthStatus, s dispatch.Settlement) error {
+func (t *tx) observeOne(ctx context.Context, id string, status dispatch.HealthStatus, s dispatch.Observation) error {
 	h, err := t.healthOf(ctx, id)
 	if err != nil {
 		return err
@@ -50,10 +57,26 @@ func (t *tx) observeOne(ctx context.Context, id string, status dispatch.HealthSt
 		h.ConsecutiveFailures++
 	}
 	// Only a person ends a pause: attempts under way may still end well.
-	if h.Status != text(dispatch.HealthPaused) && h.Status != text(status) {
+	if !isHeld(*h) && h.Status != text(status) {
 		h.Status, h.Since = text(status), at
 	}
 	return nil
+}
+
+// isHeld tells that nothing goes to the actor until a person looks.
+func isHeld(h sqlc.Health) bool {
+	return h.Status == text(dispatch.HealthPaused) || h.Status == text(dispatch.HealthDisabled)
+}
+
+// isWorn tells that an actor has done nothing but fail for too long.
+func isWorn(h sqlc.Health, s dispatch.Observation) bool {
+	return s.DisableNotice != nil && s.Health == dispatch.HealthFailing && h.Status == text(dispatch.HealthFailing) &&
+		s.At.Sub(moment(h.Since)) >= dispatch.DisableAfter
+}
+
+// Observe implements dispatch.SyncStore.
+func (b *books) Observe(ctx context.Context, o dispatch.Observation) error {
+	return b.writer.write(ctx, nil, func(ctx context.Context, t *tx) error { return t.observe(ctx, o) })
 }
 
 // healthOf is the health as it stands within the transaction.

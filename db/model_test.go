@@ -269,7 +269,7 @@ func (m *model) settle(rt *rapid.T) {
 func someMove(rt *rapid.T, from dispatch.DeliveryStatus) (dispatch.DeliveryMove, dispatch.DeliveryStatus) {
 	var moves []dispatch.DeliveryMove
 	for move := range dispatch.DeliveryMoves[from] {
-		if move != dispatch.MoveLost && move != dispatch.MoveCancel {
+		if move != dispatch.MoveLost && move != dispatch.MoveCancel && move != dispatch.MoveSuperseded {
 			moves = append(moves, move)
 		}
 	}

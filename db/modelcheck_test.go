@@ -85,6 +85,8 @@ func (m *model) checkAccounting(rt *rapid.T) {
 			want.Canceled++
 		case dispatch.Uncertain:
 			want.Uncertain++
+		case dispatch.Skipped:
+			want.Skipped++
 		default:
 			rt.Fatalf("a delivery is %s", d.Status)
 		}

@@ -74,7 +74,7 @@ func TestNoticesComeWithTheSettlement(t *testing.T) {
 		claimed := s.claim(post, 2)
 		refused := s.settlement(claimed[0], dispatch.OutcomeRefused, dispatch.Failed)
 		refused.Notices = []dispatch.Notification{s.notification(&claimed[0].Delivery.ID), s.notification(&claimed[0].Delivery.ID), s.notification(nil)}
-		broken := s.settlement(claimed[1], dispatch.OutcomeRefused, dispatch.Skipped) // not in the table
+		broken := s.settlement(claimed[1], dispatch.OutcomeRefused, "GONE") // not in the table
 		broken.Notices = []dispatch.Notification{s.notification(nil)}
 		s.books.Settle(s.ctx, []dispatch.Settlement{refused, broken})
 		if got := s.page(nil); len(got) != 2 {

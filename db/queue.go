@@ -43,7 +43,7 @@ func (t *tx) claim(ctx context.Context, c dispatch.Claim) ([]dispatch.Claimed, e
 	args := []any{ms(c.Until), c.ActorID, ms(c.Now)}
 	statement := claimSQL
 	if len(c.APIConfigIDs) > 0 {
-		statement += "    AND " + in("d.api_config_id", c.APIConfigIDs, &args)
+		statement += "    AND d.kind = 'NOTIFY' AND " + in("d.api_config_id", c.APIConfigIDs, &args)
 	}
 	statement += " ORDER BY d.next_attempt_at, d.position LIMIT " + arg(&args, int64(c.Max)) + t.engine.skipLocked
 	statement += ") UPDATE deliveries AS x SET attempt = x.attempt + 1, leased_until = $1 WHERE x.position IN (SELECT position FROM due)"
@@ -87,15 +87,36 @@ func (t *tx) laden(ctx context.Context, rows []sqlc.Delivery) ([]dispatch.Claime
 	if err != nil {
 		return nil, err
 	}
+	links, err := of(ctx, t.session, linkTable, "ticket_id", ticketIDs, "x.ticket_id, x.id", linkOf,
+		func(l dispatch.TicketLink) string { return l.TicketID })
+	if err != nil {
+		return nil, err
+	}
 	return each(rows, func(r sqlc.Delivery) (dispatch.Claimed, error) {
 		d, err := deliveryOf(r)
 		c := dispatch.Claimed{Delivery: d, Alert: alerts[r.AlertID]}
+		if r.TicketID != nil {
+			c.Link = linkFor(d, links[*r.TicketID])
+		}
 		if r.TicketID != nil {
 			ticket := tickets[*r.TicketID]
 			c.Ticket = &ticket
 		}
 		return c, err
 	})
+}
+
+// linkFor is the copy that an update is for, or beside which an alert goes.
+func linkFor(d dispatch.Delivery, links []dispatch.TicketLink) *dispatch.TicketLink {
+	for _, l := range links {
+		if d.LinkID != nil && l.ID == *d.LinkID {
+			return &l
+		}
+		if d.LinkID == nil && l.APIConfigID == d.APIConfigID && l.ActorID == d.ActorID && l.State != dispatch.LinkDetached {
+			return &l
+		}
+	}
+	return nil
 }
 
 // WaitingActors implements dispatch.QueueStore. It steps from actor to actor
@@ -159,8 +180,12 @@ func (t *tx) lose(ctx context.Context, r sqlc.Delivery, to dispatch.DeliveryStat
 	if err := t.EndAttempt(ctx, sqlc.EndAttemptParams{DeliveryID: r.ID, Number: r.Attempt, Outcome: &outcome}); err != nil {
 		return fmt.Errorf("attempt of %s: %w", r.ID, err)
 	}
-	if dispatch.DeliveryStatus(r.Status) == dispatch.Uncertain {
+	switch {
+	case dispatch.DeliveryStatus(r.Status) == dispatch.Uncertain:
 		to = dispatch.Uncertain
+	case dispatch.DeliveryKind(r.Kind) == dispatch.Update: // sets a status, whatever it was
+		to = dispatch.Pending
+	default:
 	}
 	reason, due := "the attempt was lost: its process ended before it was settled", ms(now)
 	r.Reason, r.NextAttemptAt = &reason, &due

@@ -357,7 +357,7 @@ func TestSettleMany(t *testing.T) {
 		claimed := s.claim(post, 3)
 		all := []dispatch.Settlement{
 			s.settlement(claimed[0], dispatch.OutcomeDelivered, dispatch.Sent),
-			s.settlement(claimed[1], dispatch.OutcomeDelivered, dispatch.Skipped), // not in the table
+			s.settlement(claimed[1], dispatch.OutcomeDelivered, "GONE"), // not in the table
 			s.settlement(claimed[2], dispatch.OutcomeDelivered, dispatch.Sent),
 			s.settlement(claimed[0], dispatch.OutcomeRefused, dispatch.Failed), // settled already
 			{DeliveryID: "dlv_none", Attempt: 1, Status: dispatch.Sent, At: s.now},
@@ -407,7 +407,12 @@ func TestLinkIsToldOnce(t *testing.T) {
 			url := "https://x.example/" + c.Delivery.ID
 			e.Link = &dispatch.TicketLink{
 				ID: dispatch.NewID(dispatch.PrefixTicketLink), TicketID: c.Ticket.ID, ActorID: post, ActorName: "Post", APIConfigID: postPage,
-				APIConfigName: "Page", ExternalID: "INC-1", ExternalURL: &url, State: dispatch.LinkInSync, LastSyncedAt: &e.At,
+				APIConfigName: "Page", ExternalID: "INC-1",
+			}
+			e.TicketID = c.Ticket.ID
+			e.Touch = func(l dispatch.TicketLink) dispatch.TicketLink {
+				l.ExternalURL = &url
+				return l.Write(dispatch.TicketOpen, e.At, false)
 			}
 			s.settle(e)
 			s.pass(time.Minute)

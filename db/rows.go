@@ -214,16 +214,24 @@ func linkRow(l dispatch.TicketLink) sqlc.TicketLink {
 		ID: l.ID, TicketID: l.TicketID, ActorID: l.ActorID, ActorName: l.ActorName, APIConfigID: l.APIConfigID,
 		APIConfigName: l.APIConfigName, ExternalID: clean(l.ExternalID), ExternalURL: maybe(l.ExternalURL, clean),
 		ExternalStatus: maybe(l.ExternalStatus, clean), State: text(l.State), LastError: maybe(l.LastError, clean),
-		LastSyncedAt: maybeMS(l.LastSyncedAt),
+		LastSyncedAt: maybeMS(l.LastSyncedAt), DeliveryID: l.DeliveryID, RefData: clean(encode(l.Data)), Seen: text(l.Seen),
+		SaidAt: maybeMS(l.SaidAt), WroteAt: maybeMS(l.WroteAt), Echoes: encode(l.Echoes),
 	}
 }
 
 func linkOf(r sqlc.TicketLink) (dispatch.TicketLink, error) {
+	data, err := decode[map[string]string]("what the link keeps", r.RefData)
+	if err != nil {
+		return dispatch.TicketLink{}, err
+	}
+	echoes, err := decode[[]dispatch.Written]("the link's echoes", r.Echoes)
 	return dispatch.TicketLink{
 		ID: r.ID, TicketID: r.TicketID, ActorID: r.ActorID, ActorName: r.ActorName, APIConfigID: r.APIConfigID,
 		APIConfigName: r.APIConfigName, ExternalID: r.ExternalID, ExternalURL: r.ExternalURL, ExternalStatus: r.ExternalStatus,
 		State: dispatch.LinkState(r.State), LastError: r.LastError, LastSyncedAt: maybeMoment(r.LastSyncedAt),
-	}, nil
+		DeliveryID: r.DeliveryID, Data: data, Seen: dispatch.TicketStatus(r.Seen), SaidAt: maybeMoment(r.SaidAt),
+		WroteAt: maybeMoment(r.WroteAt), Echoes: echoes,
+	}, err
 }
 
 func deliveryRow(d dispatch.Delivery) sqlc.Delivery {
@@ -233,7 +241,7 @@ func deliveryRow(d dispatch.Delivery) sqlc.Delivery {
 		ActorID: d.ActorID, ActorName: d.ActorName, ActorKind: d.ActorKind, AlertID: d.AlertID, TicketID: d.TicketID,
 		FallbackOf: d.FallbackOf, OrderKey: d.OrderKey(), Attempt: wide(d.Attempt), Trying: d.Trying.Milliseconds(),
 		LeasedUntil: maybeMS(d.LeasedUntil), NextAttemptAt: maybeMS(d.NextAttemptAt), ExternalRef: maybe(d.ExternalRef, clean),
-		ExternalURL: maybe(d.ExternalURL, clean), Rendered: rawJSON(d.Rendered), CreatedAt: ms(d.CreatedAt), FinishedAt: maybeMS(d.FinishedAt),
+		ExternalURL: maybe(d.ExternalURL, clean), Rendered: rawJSON(d.Rendered), CreatedAt: ms(d.CreatedAt), FinishedAt: maybeMS(d.FinishedAt), LinkID: d.LinkID,
 	}
 }
 
@@ -245,7 +253,7 @@ func deliveryOf(r sqlc.Delivery) (dispatch.Delivery, error) {
 		AlertID: r.AlertID, TicketID: r.TicketID, FallbackOf: r.FallbackOf, Attempt: narrow(r.Attempt),
 		Trying: time.Duration(r.Trying) * time.Millisecond, LeasedUntil: maybeMoment(r.LeasedUntil),
 		NextAttemptAt: maybeMoment(r.NextAttemptAt), ExternalRef: r.ExternalRef, ExternalURL: r.ExternalURL,
-		Rendered: maybeJSON(r.Rendered), CreatedAt: moment(r.CreatedAt), FinishedAt: maybeMoment(r.FinishedAt),
+		Rendered: maybeJSON(r.Rendered), CreatedAt: moment(r.CreatedAt), FinishedAt: maybeMoment(r.FinishedAt), LinkID: r.LinkID,
 	}, nil
 }
 
@@ -289,7 +297,7 @@ func ticketEventOf(r sqlc.TicketEvent, s dispatch.TicketSubject) (dispatch.Ticke
 		StatusBefore: maybe(r.StatusBefore, word[dispatch.TicketStatus]), Status: dispatch.TicketStatus(r.Status),
 		SeverityBefore: maybe(r.SeverityBefore, severity), Severity: severity(r.Severity), AssigneeBefore: r.AssigneeBefore,
 		Assignee: r.Assignee, TicketVersion: narrow(r.TicketVersion), LinkID: r.LinkID, DeliveryID: r.DeliveryID,
-		AlertID: r.AlertID, Text: r.Body, Subject: s, MatchesNow: true,
+		AlertID: r.AlertID, Text: r.Body, IgnoredBecause: r.IgnoredBecause, Subject: s, MatchesNow: true,
 	}, err
 }
 

@@ -41,15 +41,18 @@ func (b *books) Settle(ctx context.Context, settlements []dispatch.Settlement) [
 	return errs
 }
 
-// settleLocks are the locks of the tickets that settlements link, and of what
+// settleLocks are the locks of the tickets that settlements touch, and of what
 // they put on the notifications page.
 func (b *books) settleLocks(ctx context.Context, settlements []dispatch.Settlement) ([]string, error) {
 	var ids, notices []string
 	for _, s := range settlements {
-		if s.Link != nil {
-			ids = append(ids, s.Link.TicketID)
+		if s.TicketID != "" {
+			ids = append(ids, s.TicketID)
 		}
 		notices = append(notices, noticeLocks(s.Notices...)...)
+	}
+	if len(ids) == 0 {
+		return notices, nil
 	}
 	names, err := b.ticketLocks(ctx, ids)
 	return append(names, notices...), err
@@ -150,9 +153,9 @@ func settled(r sqlc.Delivery, s dispatch.Settlement) sqlc.Delivery {
 
 // follow writes what a settlement entails beside the delivery itself.
 func (t *tx) follow(ctx context.Context, r sqlc.Delivery, s dispatch.Settlement) error {
-	if s.Link != nil {
-		if err := t.link(ctx, r, s); err != nil {
-			return fmt.Errorf("link: %w", err)
+	if s.TicketID != "" {
+		if err := t.touch(ctx, r, s); err != nil {
+			return fmt.Errorf("ticket: %w", err)
 		}
 	}
 	if s.Fallback != nil {
@@ -165,37 +168,10 @@ func (t *tx) follow(ctx context.Context, r sqlc.Delivery, s dispatch.Settlement)
 			return fmt.Errorf("notice: %w", err)
 		}
 	}
-	return t.observe(ctx, s)
-}
-
-// link keeps the ticket's copy in the external system; a new one is told.
-func (t *tx) link(ctx context.Context, r sqlc.Delivery, s dispatch.Settlement) error {
-	row := linkRow(*s.Link)
-	known, err := t.FindLink(ctx, sqlc.FindLinkParams{TicketID: row.TicketID, APIConfigID: row.APIConfigID, ExternalID: row.ExternalID})
-	if err == nil {
-		return t.ChangeLink(ctx, sqlc.ChangeLinkParams{
-			ID: known.ID, ExternalURL: row.ExternalURL, ExternalStatus: row.ExternalStatus, State: row.State,
-			LastError: row.LastError, LastSyncedAt: row.LastSyncedAt,
-		})
-	}
-	if !isNone(err) {
-		return err
-	}
-	if err := t.AddLink(ctx, sqlc.AddLinkParams(row)); err != nil {
-		return err
-	}
-	rows, err := ticketTable.read(ctx, t.session, "WHERE x.id = $1", row.TicketID)
-	if err != nil || len(rows) == 0 {
-		return err
-	}
-	ticket, err := ticketOf(rows[0])
-	if err != nil {
-		return err
-	}
-	by := dispatch.Origin{Kind: dispatch.FromActor, Name: r.ActorName, ActorID: &r.ActorID}
-	e := t.noteTicket(dispatch.EventLinked, &ticket, ticket, by, s.At)
-	e.LinkID, e.DeliveryID, e.AlertID = &row.ID, &r.ID, &r.AlertID
-	return nil
+	return t.observe(ctx, dispatch.Observation{
+		ActorID: s.ActorID, APIConfigID: s.APIConfigID, Health: s.Health, Reason: s.Reason, At: s.At,
+		PauseNotice: s.PauseNotice, DisableNotice: s.DisableNotice,
+	})
 }
 
 func (t *tx) fallBack(ctx context.Context, d dispatch.Delivery) error {

@@ -55,12 +55,14 @@ var (
 		name: "ticket_links",
 		columns: []string{
 			"id", "ticket_id", "actor_id", "actor_name", "api_config_id", "api_config_name", "external_id",
-			"external_url", "external_status", "state", "last_error", "last_synced_at",
+			"external_url", "external_status", "state", "last_error", "last_synced_at", "delivery_id",
+			"ref_data", "seen", "said_at", "wrote_at", "echoes",
 		},
 		fields: func(r *sqlc.TicketLink) []any {
 			return []any{
 				&r.ID, &r.TicketID, &r.ActorID, &r.ActorName, &r.APIConfigID, &r.APIConfigName, &r.ExternalID,
-				&r.ExternalURL, &r.ExternalStatus, &r.State, &r.LastError, &r.LastSyncedAt,
+				&r.ExternalURL, &r.ExternalStatus, &r.State, &r.LastError, &r.LastSyncedAt, &r.DeliveryID,
+				&r.RefData, &r.Seen, &r.SaidAt, &r.WroteAt, &r.Echoes,
 			}
 		},
 	}
@@ -70,7 +72,7 @@ var (
 			"position", "id", "kind", "status", "reason", "action_id", "action_name",
 			"api_config_id", "api_config_name", "api_config_version", "actor_id", "actor_name", "actor_kind", "alert_id",
 			"ticket_id", "fallback_of", "order_key", "attempt", "trying", "leased_until", "next_attempt_at",
-			"external_ref", "external_url", "rendered", "created_at", "finished_at",
+			"external_ref", "external_url", "rendered", "created_at", "finished_at", "link_id",
 		},
 		given: true,
 		fields: func(r *sqlc.Delivery) []any {
@@ -78,7 +80,7 @@ var (
 				&r.Position, &r.ID, &r.Kind, &r.Status, &r.Reason, &r.ActionID, &r.ActionName,
 				&r.APIConfigID, &r.APIConfigName, &r.APIConfigVersion, &r.ActorID, &r.ActorName, &r.ActorKind, &r.AlertID,
 				&r.TicketID, &r.FallbackOf, &r.OrderKey, &r.Attempt, &r.Trying, &r.LeasedUntil, &r.NextAttemptAt,
-				&r.ExternalRef, &r.ExternalURL, &r.Rendered, &r.CreatedAt, &r.FinishedAt,
+				&r.ExternalRef, &r.ExternalURL, &r.Rendered, &r.CreatedAt, &r.FinishedAt, &r.LinkID,
 			}
 		},
 	}
@@ -100,13 +102,13 @@ var (
 		columns: []string{
 			"seq", "id", "kind", "happened_at", "origin", "ticket_id", "status_before",
 			"status", "severity_before", "severity", "assignee_before", "assignee", "ticket_version", "link_id",
-			"delivery_id", "alert_id", "body",
+			"delivery_id", "alert_id", "body", "ignored_because",
 		},
 		fields: func(r *sqlc.TicketEvent) []any {
 			return []any{
 				&r.Seq, &r.ID, &r.Kind, &r.HappenedAt, &r.Origin, &r.TicketID, &r.StatusBefore,
 				&r.Status, &r.SeverityBefore, &r.Severity, &r.AssigneeBefore, &r.Assignee, &r.TicketVersion, &r.LinkID,
-				&r.DeliveryID, &r.AlertID, &r.Body,
+				&r.DeliveryID, &r.AlertID, &r.Body, &r.IgnoredBecause,
 			}
 		},
 	}

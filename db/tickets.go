@@ -116,11 +116,12 @@ func (b *books) MoveTickets(ctx context.Context, m dispatch.TicketMove) ([]dispa
 	}
 	return b.changeTickets(ctx, ids, m.Repeat, m.At,
 		func(ctx context.Context, t *tx, i int, ticket dispatch.OpenTicket) (dispatch.Ticket, error) {
-			return t.moveTicket(ctx, m, m.Tickets[i].ExpectedVersion, ticket)
+			return t.moveTicket(ctx, m, m.Tickets[i].ExpectedVersion, "", ticket)
 		})
 }
 
-func (t *tx) moveTicket(ctx context.Context, m dispatch.TicketMove, expected *int, ticket dispatch.OpenTicket) (dispatch.Ticket, error) {
+// moveTicket moves a ticket; from is the link that the change came from, if any.
+func (t *tx) moveTicket(ctx context.Context, m dispatch.TicketMove, expected *int, from string, ticket dispatch.OpenTicket) (dispatch.Ticket, error) {
 	before := ticket.Ticket
 	if before.Status == m.To {
 		return before, nil
@@ -142,11 +143,13 @@ func (t *tx) moveTicket(ctx context.Context, m dispatch.TicketMove, expected *in
 		return before, fmt.Errorf("ticket %s: %w", after.ID, err)
 	}
 	e := t.noteTicket(dispatch.EventStatusChanged, &before, after, m.By, m.At)
-	e.Body = maybe(m.Comment, clean)
+	e.Body, e.LinkID = maybe(m.Comment, clean), given(from)
 	if m.To == dispatch.TicketClosed {
-		return after, t.cancelUnsent(ctx, after.ID, m.At)
+		if err := t.cancelUnsent(ctx, after.ID, m.At); err != nil {
+			return after, err
+		}
 	}
-	return after, nil
+	return after, t.spread(ctx, after, from, m.Follow, m.At)
 }
 
 // mayReopen refuses when another ticket took the place of a closed one.
@@ -165,7 +168,7 @@ func (t *tx) mayReopen(ctx context.Context, ticket dispatch.Ticket) error {
 // cancelUnsent cancels what nobody has begun to send of a closed ticket.
 func (t *tx) cancelUnsent(ctx context.Context, ticketID string, now time.Time) error {
 	rows, err := deliveryTable.read(ctx, t.session,
-		"WHERE x.ticket_id = $1 AND x.status = 'PENDING' AND x.attempt = 0 AND x.leased_until IS NULL ORDER BY x.position"+t.engine.forUpdate, ticketID)
+		"WHERE x.ticket_id = $1 AND x.kind = 'NOTIFY' AND x.status = 'PENDING' AND x.attempt = 0 AND x.leased_until IS NULL ORDER BY x.position"+t.engine.forUpdate, ticketID)
 	if err != nil {
 		return fmt.Errorf("deliveries of %s: %w", ticketID, err)
 	}

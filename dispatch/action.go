@@ -99,6 +99,7 @@ type Actor struct {
 	Kind      string
 	BuiltIn   bool
 	Enabled   bool
+	Sync      SyncDirection
 	Settings  JSON              // an object without the secrets
 	Secrets   map[string]Secret // by field; in memory only, sealed in the books
 	SecretAt  map[string]time.Time

@@ -52,6 +52,9 @@ func (k Kind) atOnce() int {
 	return k.AtOnce
 }
 
+// tells says that its system tells changes as events, our own among them.
+func (k Kind) tells() bool { return k.can(CanReceive) || k.can(CanListen) }
+
 func (k Kind) can(c Capability) bool { return slices.Contains(k.Capabilities, c) }
 
 // Capability is what an actor of a kind can do. Each one beside CanDeliver and

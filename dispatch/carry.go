@@ -39,6 +39,9 @@ func (d *Desk) Carry(ctx context.Context) error {
 				running[id] = true
 				l := newLine(d, id)
 				lines.Go(func() { l.run(ctx, work) })
+				if kind, _ := l.kind(); kind.keeps() {
+					lines.Go(func() { keeper{d, id}.run(ctx) })
+				}
 			}
 		}
 		select {
@@ -83,8 +86,6 @@ type line struct {
 	done chan struct{} // holds a token when a call has ended
 
 	mu          sync.Mutex
-	messenger   Messenger
-	version     int       // of the actor that the messenger was made from
 	pausedSince time.Time // zero unless paused
 	pausing     int       // settlements under way that pause the actor
 	health      HealthStatus
@@ -273,7 +274,7 @@ func (l *line) readPause(ctx context.Context) {
 	}
 	h := found[l.id]
 	l.health, l.pausedSince = h.Status, time.Time{}
-	if h.Status == HealthPaused && h.Since != nil {
+	if (h.Status == HealthPaused || h.Status == HealthDisabled) && h.Since != nil {
 		l.pausedSince = *h.Since
 	}
 }

@@ -21,7 +21,7 @@ func (d *Desk) CreateActor(ctx context.Context, c Caller, in CreateActorInput) (
 			return ConfigurationChange{}, id
 		}
 		a := Actor{
-			ID: id, Name: in.Name, Kind: kind.Name, Enabled: orDefault(in.Enabled, true),
+			ID: id, Name: in.Name, Kind: kind.Name, Enabled: orDefault(in.Enabled, true), Sync: orDefault(in.Sync, SyncBoth),
 			Version: 1, CreatedAt: e.now, UpdatedAt: e.now,
 		}
 		a.Settings = e.merge(Defaults(kind.Settings), in.Settings)
@@ -51,6 +51,7 @@ func (d *Desk) UpdateActor(ctx context.Context, c Caller, in UpdateActorInput) (
 		e.version(in.ExpectedVersion, a.Version)
 		must(e, "name", in.Name, &a.Name)
 		must(e, "enabled", in.Enabled, &a.Enabled)
+		must(e, "sync", in.Sync, &a.Sync)
 		before := a
 		if in.Settings.Given {
 			a.Settings = e.merge(a.Settings, in.Settings.Value)

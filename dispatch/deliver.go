@@ -31,6 +31,7 @@ func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
 	}
 	e.now = moment()
 	s := settle(l.desk.snapshot.Load(), kind, e)
+	s.Follow = l.desk.follower().follow
 	if s.Health == HealthPaused {
 		defer l.pause(s.At)()
 	}
@@ -68,9 +69,12 @@ func (l *line) call(ctx context.Context, kind Kind, e *ended) Outcome {
 		return Refused(errGone)
 	}
 	e.version = actor.Version
-	messenger, err := l.open(kind, actor)
+	messenger, err := l.desk.messengers.open(l.desk, kind, actor)
 	if err != nil {
 		return Misconfigured(fmt.Errorf("the actor cannot be used: %w", err))
+	}
+	if l := e.claimed.Link; e.claimed.Delivery.Kind == Update && (l == nil || l.State == LinkDetached) {
+		return Refused(errors.New("the copy is not there any more")).Gone()
 	}
 	parcel, err := l.pack(ctx, kind, e)
 	switch {
@@ -82,6 +86,9 @@ func (l *line) call(ctx context.Context, kind Kind, e *ended) Outcome {
 	if doubter, ok := parcel.Settings.(Doubter); ok && doubter.OnUncertain() != "" {
 		e.policy = doubter.OnUncertain()
 	}
+	if e.claimed.Delivery.Kind == Update {
+		return l.update(ctx, messenger, parcel)
+	}
 	if e.claimed.Delivery.Status != Uncertain {
 		return messenger.Deliver(ctx, parcel)
 	}
@@ -92,43 +99,29 @@ func (l *line) call(ctx context.Context, kind Kind, e *ended) Outcome {
 	return Unsure(errors.New("the answer was lost, and there is nobody to ask whether it arrived"))
 }
 
+// update carries a ticket's status to a copy.
+func (l *line) update(ctx context.Context, m Messenger, p Parcel) Outcome {
+	updater, ok := m.(Updater)
+	if !ok {
+		return Refused(errors.New("actors of this type take no status of a ticket"))
+	}
+	return updater.Update(ctx, StatusUpdate{
+		DeliveryID: p.DeliveryID, Attempt: p.Attempt, Ticket: *p.Ticket, TicketURL: p.TicketURL,
+		Alert: p.Alert, Link: *p.Link, Settings: p.Settings,
+	})
+}
+
 // errNotRead: the books could not be asked, which may go well later.
 var errNotRead = errors.New("the database could not be read")
 
 // errGone: the actor was deleted with deliveries still to carry.
 var errGone = errors.New("the actor has been deleted")
 
-// open makes the messenger, once for each version of the actor.
-func (l *line) open(kind Kind, actor Actor) (Messenger, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.messenger != nil && l.version == actor.Version {
-		return l.messenger, nil
-	}
-	m, err := l.desk.openMessenger(kind, actor)
-	if err != nil {
-		return nil, err
-	}
-	l.messenger, l.version = m, actor.Version
-	return m, nil
-}
-
-func (d *Desk) openMessenger(kind Kind, actor Actor) (Messenger, error) {
-	if kind.Open == nil {
-		return nil, fmt.Errorf("this build has no actor type %q", kind.Name)
-	}
-	settings, problems := Fill(kind.Settings, actor.Settings, actor.Secrets)
-	if err := refused(problems); err != nil {
-		return nil, err
-	}
-	return kind.Open(settings, d.world)
-}
-
 // pack makes the parcel: the settings are rendered once, at the first attempt,
 // in the version that was promised, and kept.
 func (l *line) pack(ctx context.Context, kind Kind, e *ended) (Parcel, error) {
 	d := e.claimed.Delivery
-	p := Parcel{DeliveryID: d.ID, Attempt: d.Attempt, Alert: e.claimed.Alert, Ticket: e.claimed.Ticket}
+	p := Parcel{DeliveryID: d.ID, Attempt: d.Attempt, Alert: e.claimed.Alert, Ticket: e.claimed.Ticket, Link: e.claimed.Link}
 	if p.Ticket != nil {
 		p.TicketURL = l.desk.TicketURL(p.Ticket.ID)
 	}

@@ -20,6 +20,7 @@ type Delivery struct {
 	ActorKind        string
 	AlertID          string
 	TicketID         *string
+	LinkID           *string // of an UPDATE: the copy that it is for
 	FallbackOf       *string // the delivery that failed before this one was promised
 	Attempt          int     // attempts so far; of a claimed delivery, the running one. It fences
 	Trying           time.Duration
@@ -46,8 +47,11 @@ func (d Delivery) OrderKey() string {
 // DeliveryKind is what a delivery carries.
 type DeliveryKind string
 
-// Notify carries an alert out.
-const Notify DeliveryKind = "NOTIFY"
+// The delivery kinds.
+const (
+	Notify DeliveryKind = "NOTIFY" // carries an alert out
+	Update DeliveryKind = "UPDATE" // carries a ticket's status to a copy, as it is when it is sent
+)
 
 // DeliveryStatus is where a delivery stands.
 type DeliveryStatus string
@@ -78,6 +82,8 @@ const (
 	MovePark          DeliveryMove = "uncertainty settled: parked"
 	MoveCancel        DeliveryMove = "canceled"
 	MoveRetry         DeliveryMove = "retried by a person"
+	MoveSuperseded    DeliveryMove = "a newer status is on its way"
+	MoveDetached      DeliveryMove = "the copy is gone"
 )
 
 // DeliveryMoves is the table of a delivery's life: from a status, by a move, to
@@ -87,7 +93,7 @@ var DeliveryMoves = map[DeliveryStatus]map[DeliveryMove][]DeliveryStatus{
 	Pending: {
 		MoveDelivered: {Sent}, MoveDeferred: {Pending}, MoveGivenUp: {Failed}, MoveRefused: {Failed},
 		MoveMisconfigured: {Pending}, MoveUncertain: {Uncertain, Pending}, MoveLost: {Uncertain, Pending},
-		MoveCancel: {Canceled},
+		MoveCancel: {Canceled}, MoveSuperseded: {Skipped}, MoveDetached: {Skipped},
 	},
 	Uncertain: {
 		MoveDelivered: {Sent}, MoveDeferred: {Uncertain}, MoveGivenUp: {Failed}, MoveRefused: {Failed}, MoveMisconfigured: {Uncertain},

@@ -51,6 +51,8 @@ type Desk struct {
 	bell       *Bell
 	tokens     tokenCache
 	tails      tails
+	messengers messengers
+	counts     syncCounts
 
 	changing sync.Mutex   // one change of the configuration at a time
 	still    sync.RWMutex // held for reading by who needs the configuration to stay as it is

@@ -104,6 +104,7 @@ type CreateActorInput struct {
 	Enabled        *bool
 	Settings       JSON
 	Secrets        JSON
+	Sync           *SyncDirection
 	IdempotencyKey *string
 }
 
@@ -116,6 +117,7 @@ type UpdateActorInput struct {
 	Enabled         Maybe[*bool]
 	Settings        Maybe[JSON]
 	Secrets         Maybe[JSON]
+	Sync            Maybe[*SyncDirection]
 }
 
 // DeleteInput asks to delete a configured thing.

@@ -1,6 +1,9 @@
 package dispatch
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // TicketLink is a ticket's copy in an external system.
 type TicketLink struct {
@@ -22,11 +25,16 @@ type TicketLink struct {
 	// system's own time of the latest change that it told.
 	Seen   TicketStatus
 	SaidAt *time.Time
-	// Wrote is the status that we last set there, and when; AwaitsEcho that it
-	// has not come back as an event.
-	Wrote      *TicketStatus
-	WroteAt    *time.Time
-	AwaitsEcho bool
+	// WroteAt is when we last set the copy's status. Echoes are the statuses
+	// that we set and that have not come back as events, the oldest first.
+	WroteAt *time.Time
+	Echoes  []Written
+}
+
+// Written is a status that we set at a copy.
+type Written struct {
+	Status TicketStatus `json:"status"`
+	At     time.Time    `json:"at"`
 }
 
 // LinkState says how well a link follows its ticket.
@@ -39,3 +47,39 @@ const (
 	LinkFailing  LinkState = "FAILING"  // the last update failed for good
 	LinkDetached LinkState = "DETACHED" // the copy is not there any more; nothing follows it
 )
+
+// An echo is waited for this long; longer ones are taken for news. Clocks may
+// differ by the skew.
+const (
+	echoPatience = 10 * time.Minute
+	maxEchoes    = 8
+	skew         = time.Minute
+)
+
+// Write is the link after we set a status there. Echoes are waited for where
+// the system tells changes as events.
+func (l TicketLink) Write(s TicketStatus, at time.Time, echoes bool) TicketLink {
+	l.Seen, l.WroteAt, l.State, l.LastError, l.LastSyncedAt = s, &at, LinkInSync, nil, &at
+	if !echoes {
+		return l
+	}
+	l.Echoes = slices.DeleteFunc(slices.Clone(l.Echoes), func(w Written) bool { return at.Sub(w.At) > echoPatience })
+	if len(l.Echoes) == maxEchoes {
+		l.Echoes = l.Echoes[1:]
+	}
+	l.Echoes = append(l.Echoes, Written{s, at})
+	return l
+}
+
+// echoed tells whether a change is what we wrote ourselves and come back, and
+// forgets it. One that says who did it is not, unless it says so itself.
+func (l *TicketLink) echoed(c StatusChange, now time.Time) bool {
+	if !c.Echo && c.By != "" {
+		return false
+	}
+	i := slices.IndexFunc(l.Echoes, func(w Written) bool { return w.Status == c.Status && now.Sub(w.At) <= echoPatience })
+	if i >= 0 {
+		l.Echoes = slices.Clone(l.Echoes[i+1:]) // events come in order: earlier ones will not come any more
+	}
+	return c.Echo || i >= 0
+}

@@ -53,15 +53,27 @@ type Settlement struct {
 	Record     Attempt
 	Ref        Ref
 	Rendered   JSON
-	// Link is set when the receiver made something that belongs to a ticket.
-	Link *TicketLink
+	// TicketID is the ticket that the settlement touches; "" when it touches none.
+	TicketID string
+	// Link is the ticket's copy that was made or updated; the books find the one
+	// that they have, by its id or by ticket, API config and external id, and
+	// Touch makes of it what it is now. Also are further names of it. When the
+	// ticket has another status than the copy by then, and no update is on its
+	// way, Follow promises one.
+	Link   *TicketLink
+	Touch  func(TicketLink) TicketLink
+	Also   []string
+	Follow Follow
+	// Note goes on the ticket's ledger as a comment of the actor.
+	Note string
 	// Fallback is the delivery promised instead of one that failed.
 	Fallback *Delivery
 	// Notices go on the notifications page with the settlement; PauseNotice does
 	// if the actor was not paused before, so that of many calls that fail at once
-	// one tells a person.
-	Notices     []Notification
-	PauseNotice *Notification
+	// one tells a person; DisableNotice if it has failed for DisableAfter.
+	Notices       []Notification
+	PauseNotice   *Notification
+	DisableNotice *Notification
 	// Health tells how the attempt speaks of its actor and its API config.
 	ActorID, APIConfigID string
 	Health               HealthStatus // HEALTHY, FAILING or PAUSED; "" says nothing

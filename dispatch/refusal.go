@@ -64,6 +64,8 @@ var (
 	ErrStale = errors.New("the configuration has changed meanwhile")
 	// ErrKeyReused: the idempotency key came before with another input.
 	ErrKeyReused = errors.New("idempotency key reused with another input")
+	// ErrUnsettled: a change is about a delivery that is on its way.
+	ErrUnsettled = errors.New("the delivery that the change is about is not settled yet")
 	// ErrFenced: the delivery was claimed by another attempt or is no longer leased.
 	ErrFenced = errors.New("the delivery is held by another attempt")
 	// ErrCursor: the cursor was not made by this list.

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -26,13 +27,16 @@ func settle(cfg *Configuration, kind Kind, e ended) Settlement {
 		DeliveryID: d.ID, Attempt: d.Attempt, At: e.now, Trying: d.Trying, Rendered: e.rendered, Ref: e.outcome.Ref(),
 		ActorID: d.ActorID, APIConfigID: d.APIConfigID, Record: record(e),
 	}
+	if d.TicketID != nil && e.outcome.Note() != "" {
+		s.Note, s.TicketID = Cut(e.outcome.Note(), maxText), *d.TicketID
+	}
 	if err := e.outcome.Err(); err != nil {
 		reason := Cut(err.Error(), maxErrorKept)
 		s.Reason = &reason
 	}
 	switch e.outcome.Kind() {
 	case OutcomeDelivered:
-		s.delivered(e)
+		s.delivered(kind, e)
 	case OutcomeRefused:
 		s.refused(cfg, e)
 	case OutcomeMisconfigured:
@@ -41,6 +45,11 @@ func settle(cfg *Configuration, kind Kind, e ended) Settlement {
 		s.uncertain(cfg, kind, e)
 	default:
 		s.deferred(cfg, kind, e)
+	}
+	if s.Health == HealthFailing {
+		n := notice(e, Critical, "disabled", "Actor "+d.ActorName+" is disabled",
+			"Everything that was sent to it has failed for five days. Its deliveries wait until it is updated, or a test of it passes. "+value(s.Reason))
+		s.DisableNotice = &n
 	}
 	return s
 }
@@ -66,19 +75,40 @@ func record(e ended) Attempt {
 	return a
 }
 
-func (s *Settlement) delivered(e ended) {
+func (s *Settlement) delivered(kind Kind, e ended) {
 	s.Move, s.Status, s.Health = MoveDelivered, Sent, HealthHealthy
 	d, ref := e.claimed.Delivery, e.outcome.Ref()
-	if d.TicketID == nil || ref.ID == "" {
+	if d.TicketID == nil || ref.Loose || (ref.ID == "" && d.Kind == Notify) {
 		return
 	}
-	s.Link = &TicketLink{
-		ID: NewID(PrefixTicketLink), TicketID: *d.TicketID, ActorID: d.ActorID, ActorName: d.ActorName,
-		APIConfigID: d.APIConfigID, APIConfigName: d.APIConfigName, ExternalID: ref.ID,
-		State: LinkInSync, LastSyncedAt: &e.now,
+	shows := cmp.Or(ref.Shows, TicketOpen)
+	if d.Kind == Update {
+		shows = cmp.Or(ref.Shows, e.claimed.Ticket.Status)
 	}
+	s.Link, s.Also, s.TicketID = e.claimed.Link, ref.Also, *d.TicketID
+	if d.Kind == Notify && (s.Link == nil || s.Link.ExternalID != ref.ID) {
+		s.Link = &TicketLink{
+			ID: NewID(PrefixTicketLink), TicketID: *d.TicketID, ActorID: d.ActorID, ActorName: d.ActorName,
+			APIConfigID: d.APIConfigID, APIConfigName: d.APIConfigName, DeliveryID: d.ID, ExternalID: ref.ID,
+		}
+	}
+	s.Touch = func(l TicketLink) TicketLink {
+		l = l.Write(shows, e.now, kind.tells())
+		l.keep(ref)
+		return l
+	}
+}
+
+// keep takes over what the receiver said of a copy.
+func (l *TicketLink) keep(ref Ref) {
 	if ref.URL != "" {
-		s.Link.ExternalURL = &ref.URL
+		l.ExternalURL = &ref.URL
+	}
+	if ref.Word != "" {
+		l.ExternalStatus = &ref.Word
+	}
+	if ref.Data != nil {
+		l.Data = ref.Data
 	}
 }
 
@@ -115,8 +145,25 @@ func (s *Settlement) refused(cfg *Configuration, e ended) {
 		s.again(e.now)
 		return
 	}
+	if e.outcome.IsGone() && e.claimed.Delivery.Kind == Update {
+		s.Move, s.Status = MoveDetached, Skipped
+		s.mark(e, LinkDetached)
+		return
+	}
 	s.Move, s.Health = MoveRefused, HealthFailing
 	s.giveUp(cfg, e, value(s.Reason))
+}
+
+// mark says how the copy of an update does when it was not updated.
+func (s *Settlement) mark(e ended, state LinkState) {
+	if e.claimed.Link == nil {
+		return
+	}
+	s.Link, s.TicketID = e.claimed.Link, e.claimed.Link.TicketID
+	s.Touch = func(l TicketLink) TicketLink {
+		l.State, l.LastError = state, s.Reason
+		return l
+	}
 }
 
 // misconfigured waits for a person: the actor is paused and says so once. One
@@ -135,17 +182,19 @@ func (s *Settlement) misconfigured(cfg *Configuration, kind Kind, e ended) {
 }
 
 // uncertain settles a lost answer: it is sent again where a repeat is harmless,
+// as that of a status always is,
 // else it is asked about, and where nobody can be asked the policy decides.
 func (s *Settlement) uncertain(cfg *Configuration, kind Kind, e ended) {
 	patience := kind.Patience.withDefaults()
 	wait := patience.wait(s.Trying, e.chance)
 	s.Trying += wait
 	s.Health = HealthFailing
+	harmless := kind.Idempotent || e.claimed.Delivery.Kind == Update
 	switch {
-	case s.Trying > patience.GiveUp && kind.Idempotent:
+	case s.Trying > patience.GiveUp && harmless:
 		s.Move = MoveRefused
 		s.giveUp(cfg, e, fmt.Sprintf("given up after trying for %s; the last answer was lost: %s", patience.GiveUp, value(s.Reason)))
-	case e.claimed.Delivery.Status == Pending && kind.Idempotent:
+	case e.claimed.Delivery.Status == Pending && harmless:
 		s.Move, s.Status = MoveUncertain, Pending
 		s.again(e.now.Add(wait))
 	case e.claimed.Delivery.Status == Pending:
@@ -167,13 +216,19 @@ func (s *Settlement) uncertain(cfg *Configuration, kind Kind, e ended) {
 func (s *Settlement) giveUp(cfg *Configuration, e ended, reason string) {
 	d := e.claimed.Delivery
 	s.Status, s.NextAt = Failed, nil
-	if config, ok := cfg.APIConfigs[d.APIConfigID]; ok && config.FallbackID != nil {
+	if d.Kind == Update {
+		s.mark(e, LinkFailing)
+	} else if config, ok := cfg.APIConfigs[d.APIConfigID]; ok && config.FallbackID != nil {
 		s.fallBack(cfg, e, *config.FallbackID)
 		reason += "; the fallback " + s.Fallback.APIConfigName + " takes over"
 	}
 	reason = Cut(reason, maxErrorKept)
 	s.Reason = &reason
-	s.Notices = append(s.Notices, notice(e, High, "failed", "Delivery through "+d.APIConfigName+" failed", reason))
+	title := "Delivery through " + d.APIConfigName + " failed"
+	if d.Kind == Update {
+		title = "The status of a ticket did not reach " + d.ActorName
+	}
+	s.Notices = append(s.Notices, notice(e, High, "failed", title, reason))
 }
 
 func (s *Settlement) fallBack(cfg *Configuration, e ended, id string) {

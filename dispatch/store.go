@@ -14,6 +14,7 @@ type Store interface {
 	RaiseStore
 	QueueStore
 	TicketStore
+	SyncStore
 	ReadStore
 	LedgerStore
 	TokenStore
@@ -198,7 +199,8 @@ type Claim struct {
 	Now     time.Time
 	Until   time.Time // the end of the lease
 	Max     int
-	// APIConfigIDs narrows the claim to deliveries through these; nil means all.
+	// APIConfigIDs narrows the claim to alerts on their way through these; nil
+	// means all deliveries.
 	APIConfigIDs []string
 }
 
@@ -207,7 +209,73 @@ type Claimed struct {
 	Delivery Delivery // Attempt is the one that runs now
 	Alert    Alert
 	Ticket   *Ticket
+	// Link is the copy that an UPDATE is for, or of a NOTIFY the copy that the
+	// ticket has through the same API config; nil when there is none.
+	Link *TicketLink
 }
+
+// SyncStore keeps tickets and their copies the same.
+type SyncStore interface {
+	// TakeIn takes in what an actor's system says, all of it in one transaction.
+	// ErrUnsettled when a change is about a ticket whose delivery to that actor is
+	// not settled yet: it is to be handed in again.
+	TakeIn(ctx context.Context, in Intake) (TakenIn, error)
+	// IsNamed tells whether a link of the actor goes by a name.
+	IsNamed(ctx context.Context, actorID, name string) (bool, error)
+	// LinksToAsk are links of an actor that are not detached and whose ticket is
+	// not closed, or was closed at or after a time, in the order of their ids,
+	// from behind an id on; at most limit.
+	LinksToAsk(ctx context.Context, actorID string, closedSince time.Time, after string, limit int) ([]TicketLink, error)
+	// BeginRound leases a round of an actor when it is due and nobody is at it.
+	// Cursor is what the last one ended with.
+	BeginRound(ctx context.Context, r Round) (cursor string, begun bool, err error)
+	// EndRound gives the lease back; the next round is due at Next.
+	EndRound(ctx context.Context, r Round, cursor string) error
+	// Observe keeps how an actor does, told by something else than a delivery.
+	Observe(ctx context.Context, o Observation) error
+}
+
+// Intake is what an actor's system says. Judge and Follow are called inside the
+// transaction.
+type Intake struct {
+	ActorID string
+	By      Origin // the actor; a change that says who did it has that name
+	At      time.Time
+	Changes []StatusChange
+	Judge   Judge
+	Follow  Follow
+}
+
+// TakenIn counts what became of changes, by link where they name several.
+type TakenIn struct {
+	Applied, Ignored, Unknown, Repeated int
+	Drifted                             int      // the two sides differed without an event
+	ActorIDs                            []string // whose couriers have work now
+}
+
+// Round is something that one process at a time does for an actor.
+type Round struct {
+	ActorID string
+	Name    string // "poll" or "ask"
+	Now     time.Time
+	Until   time.Time // the end of the lease
+	Next    time.Time // when the next one is due
+}
+
+// Observation is what was seen of an actor.
+type Observation struct {
+	ActorID       string
+	APIConfigID   string // "" when it is of no API config
+	Health        HealthStatus
+	Reason        *string
+	At            time.Time
+	PauseNotice   *Notification // told when the actor was not paused before
+	DisableNotice *Notification // told when it has failed for DisableAfter
+}
+
+// DisableAfter is how long an actor may fail at everything before nothing more
+// is sent to it until a person looks.
+const DisableAfter = 5 * 24 * time.Hour
 
 // TicketStore moves tickets by hand.
 type TicketStore interface {
@@ -224,7 +292,8 @@ type TicketStore interface {
 	MarkNotificationsRead(ctx context.Context, ids []string, now time.Time) (int, error)
 }
 
-// TicketMove is a move of some tickets to one status.
+// TicketMove is a move of some tickets to one status. Follow is called inside
+// the transaction, for each ticket that moved.
 type TicketMove struct {
 	Tickets []TicketRef
 	To      TicketStatus
@@ -232,6 +301,7 @@ type TicketMove struct {
 	By      Origin
 	At      time.Time
 	Repeat  *Repeat
+	Follow  Follow
 }
 
 // TicketRef names a ticket and, if given, the version that it must still have.

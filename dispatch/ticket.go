@@ -114,6 +114,9 @@ const (
 	EventAssigned        TicketEventKind = "ASSIGNED"
 	EventCommented       TicketEventKind = "COMMENTED"
 	EventLinked          TicketEventKind = "LINKED"
+	EventSyncedOut       TicketEventKind = "SYNCED_OUT"
+	EventSyncedIn        TicketEventKind = "SYNCED_IN"
+	EventSyncFailed      TicketEventKind = "SYNC_FAILED"
 )
 
 // TicketEvent is one line of a ticket's ledger. Seq is its place in the ledger
@@ -137,6 +140,7 @@ type TicketEvent struct {
 	DeliveryID     *string
 	AlertID        *string
 	Text           *string
+	IgnoredBecause *string // of a SYNCED_IN that was not applied
 	Subject        TicketSubject
 	MatchesNow     bool // set by the reader, by its filter
 }

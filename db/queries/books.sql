@@ -53,7 +53,7 @@ ON CONFLICT (id) DO UPDATE SET status = excluded.status, since = excluded.since,
 
 -- name: EndPause :exec
 UPDATE health SET status = 'UNKNOWN', since = sqlc.arg(since), last_error = NULL, consecutive_failures = 0
-WHERE id = sqlc.arg(id) AND status = 'PAUSED';
+WHERE id = sqlc.arg(id) AND status IN ('PAUSED', 'DISABLED');
 
 -- name: AddToken :exec
 INSERT INTO api_tokens (id, name, scopes, prefix, hash, expires_at, last_used_at, created_at, created_by, revoked_at)

@@ -48,10 +48,10 @@ SELECT * FROM api_config_versions WHERE id = sqlc.arg(id) AND version = sqlc.arg
 SELECT * FROM actors ORDER BY id;
 
 -- name: PutActor :exec
-INSERT INTO actors (id, name, folded_name, kind, built_in, enabled, settings, secrets, secret_at, version, created_at, updated_at)
+INSERT INTO actors (id, name, folded_name, kind, built_in, enabled, settings, secrets, secret_at, version, created_at, updated_at, sync)
 VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(folded_name), sqlc.arg(kind), sqlc.arg(built_in), sqlc.arg(enabled),
-        sqlc.arg(settings), sqlc.arg(secrets), sqlc.arg(secret_at), sqlc.arg(version), sqlc.arg(created_at), sqlc.arg(updated_at))
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded_name = excluded.folded_name, enabled = excluded.enabled,
+        sqlc.arg(settings), sqlc.arg(secrets), sqlc.arg(secret_at), sqlc.arg(version), sqlc.arg(created_at), sqlc.arg(updated_at), sqlc.arg(sync))
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded_name = excluded.folded_name, enabled = excluded.enabled, sync = excluded.sync,
   settings = excluded.settings, secrets = excluded.secrets, secret_at = excluded.secret_at, version = excluded.version,
   updated_at = excluded.updated_at;
 

@@ -123,7 +123,7 @@ func (q *Queries) Counter(ctx context.Context, name string) (int64, error) {
 
 const endPause = `-- name: EndPause :exec
 UPDATE health SET status = 'UNKNOWN', since = $1, last_error = NULL, consecutive_failures = 0
-WHERE id = $2 AND status = 'PAUSED'
+WHERE id = $2 AND status IN ('PAUSED', 'DISABLED')
 `
 
 type EndPauseParams struct {

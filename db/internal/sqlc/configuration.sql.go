@@ -118,7 +118,7 @@ func (q *Queries) Actions(ctx context.Context) ([]Action, error) {
 }
 
 const actors = `-- name: Actors :many
-SELECT id, name, folded_name, kind, built_in, enabled, settings, secrets, secret_at, version, created_at, updated_at FROM actors ORDER BY id
+SELECT id, name, folded_name, kind, built_in, enabled, settings, secrets, secret_at, version, created_at, updated_at, sync FROM actors ORDER BY id
 `
 
 func (q *Queries) Actors(ctx context.Context) ([]Actor, error) {
@@ -143,6 +143,7 @@ func (q *Queries) Actors(ctx context.Context) ([]Actor, error) {
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Sync,
 		); err != nil {
 			return nil, err
 		}
@@ -334,10 +335,10 @@ func (q *Queries) PutAction(ctx context.Context, arg PutActionParams) error {
 }
 
 const putActor = `-- name: PutActor :exec
-INSERT INTO actors (id, name, folded_name, kind, built_in, enabled, settings, secrets, secret_at, version, created_at, updated_at)
+INSERT INTO actors (id, name, folded_name, kind, built_in, enabled, settings, secrets, secret_at, version, created_at, updated_at, sync)
 VALUES ($1, $2, $3, $4, $5, $6,
-        $7, $8, $9, $10, $11, $12)
-ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded_name = excluded.folded_name, enabled = excluded.enabled,
+        $7, $8, $9, $10, $11, $12, $13)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded_name = excluded.folded_name, enabled = excluded.enabled, sync = excluded.sync,
   settings = excluded.settings, secrets = excluded.secrets, secret_at = excluded.secret_at, version = excluded.version,
   updated_at = excluded.updated_at
 `
@@ -355,6 +356,7 @@ type PutActorParams struct {
 	Version    int64
 	CreatedAt  int64
 	UpdatedAt  int64
+	Sync       string
 }
 
 func (q *Queries) PutActor(ctx context.Context, arg PutActorParams) error {
@@ -371,6 +373,7 @@ func (q *Queries) PutActor(ctx context.Context, arg PutActorParams) error {
 		arg.Version,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.Sync,
 	)
 	return err
 }

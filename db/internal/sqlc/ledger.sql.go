@@ -51,7 +51,7 @@ func (q *Queries) ConfigurationEventsAfter(ctx context.Context, arg Configuratio
 }
 
 const deliveryEventsAfter = `-- name: DeliveryEventsAfter :many
-SELECT e.seq, e.happened_at, e.delivery_id, e.status_before, e.status, d.position, d.id, d.kind, d.status, d.reason, d.action_id, d.action_name, d.api_config_id, d.api_config_name, d.api_config_version, d.actor_id, d.actor_name, d.actor_kind, d.alert_id, d.ticket_id, d.fallback_of, d.order_key, d.attempt, d.trying, d.leased_until, d.next_attempt_at, d.external_ref, d.external_url, d.rendered, d.created_at, d.finished_at
+SELECT e.seq, e.happened_at, e.delivery_id, e.status_before, e.status, d.position, d.id, d.kind, d.status, d.reason, d.action_id, d.action_name, d.api_config_id, d.api_config_name, d.api_config_version, d.actor_id, d.actor_name, d.actor_kind, d.alert_id, d.ticket_id, d.fallback_of, d.order_key, d.attempt, d.trying, d.leased_until, d.next_attempt_at, d.external_ref, d.external_url, d.rendered, d.created_at, d.finished_at, d.link_id
 FROM delivery_events e JOIN deliveries d ON d.id = e.delivery_id
 WHERE e.seq > $1 ORDER BY e.seq LIMIT CAST($2 AS BIGINT)
 `
@@ -107,6 +107,7 @@ func (q *Queries) DeliveryEventsAfter(ctx context.Context, arg DeliveryEventsAft
 			&i.Delivery.Rendered,
 			&i.Delivery.CreatedAt,
 			&i.Delivery.FinishedAt,
+			&i.Delivery.LinkID,
 		); err != nil {
 			return nil, err
 		}
@@ -168,7 +169,7 @@ func (q *Queries) NotificationsAfter(ctx context.Context, arg NotificationsAfter
 }
 
 const ticketEventsAfter = `-- name: TicketEventsAfter :many
-SELECT e.seq, e.id, e.kind, e.happened_at, e.origin, e.ticket_id, e.status_before, e.status, e.severity_before, e.severity, e.assignee_before, e.assignee, e.ticket_version, e.link_id, e.delivery_id, e.alert_id, e.body, t.title, t.behavior_model, t.entity_key, t.opened_at
+SELECT e.seq, e.id, e.kind, e.happened_at, e.origin, e.ticket_id, e.status_before, e.status, e.severity_before, e.severity, e.assignee_before, e.assignee, e.ticket_version, e.link_id, e.delivery_id, e.alert_id, e.body, e.ignored_because, t.title, t.behavior_model, t.entity_key, t.opened_at
 FROM ticket_events e JOIN tickets t ON t.id = e.ticket_id
 WHERE e.seq > $1 ORDER BY e.seq LIMIT CAST($2 AS BIGINT)
 `
@@ -213,6 +214,7 @@ func (q *Queries) TicketEventsAfter(ctx context.Context, arg TicketEventsAfterPa
 			&i.TicketEvent.DeliveryID,
 			&i.TicketEvent.AlertID,
 			&i.TicketEvent.Body,
+			&i.TicketEvent.IgnoredBecause,
 			&i.Title,
 			&i.BehaviorModel,
 			&i.EntityKey,

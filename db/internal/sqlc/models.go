@@ -85,6 +85,7 @@ type Actor struct {
 	Version    int64
 	CreatedAt  int64
 	UpdatedAt  int64
+	Sync       string
 }
 
 type Alert struct {
@@ -195,6 +196,7 @@ type Delivery struct {
 	Rendered         *string
 	CreatedAt        int64
 	FinishedAt       *int64
+	LinkID           *string
 }
 
 type DeliveryEvent struct {
@@ -212,6 +214,18 @@ type Health struct {
 	LastSuccessAt       *int64
 	LastError           *string
 	ConsecutiveFailures int64
+}
+
+type InboundEvent struct {
+	ActorID string
+	EventID string
+	TakenAt int64
+}
+
+type LinkName struct {
+	ActorID string
+	Name    string
+	LinkID  string
 }
 
 type Meta struct {
@@ -245,6 +259,14 @@ type Repeat struct {
 	Input     []byte
 	Answer    string
 	ExpiresAt int64
+}
+
+type Round struct {
+	ActorID     string
+	Name        string
+	Last        string
+	NextAt      int64
+	LeasedUntil *int64
 }
 
 type Ticket struct {
@@ -290,6 +312,7 @@ type TicketEvent struct {
 	DeliveryID     *string
 	AlertID        *string
 	Body           *string
+	IgnoredBecause *string
 }
 
 type TicketLink struct {
@@ -305,6 +328,12 @@ type TicketLink struct {
 	State          string
 	LastError      *string
 	LastSyncedAt   *int64
+	DeliveryID     string
+	RefData        string
+	Seen           string
+	SaidAt         *int64
+	WroteAt        *int64
+	Echoes         string
 }
 
 type TicketsWord struct {

@@ -11,10 +11,11 @@ import (
 
 const addLink = `-- name: AddLink :exec
 INSERT INTO ticket_links (id, ticket_id, actor_id, actor_name, api_config_id, api_config_name, external_id, external_url,
-  external_status, state, last_error, last_synced_at)
+  external_status, state, last_error, last_synced_at, delivery_id, ref_data, seen, said_at, wrote_at, echoes)
 VALUES ($1, $2, $3, $4, $5,
         $6, $7, $8, $9, $10,
-        $11, $12)
+        $11, $12, $13, $14, $15,
+        $16, $17, $18)
 `
 
 type AddLinkParams struct {
@@ -30,6 +31,12 @@ type AddLinkParams struct {
 	State          string
 	LastError      *string
 	LastSyncedAt   *int64
+	DeliveryID     string
+	RefData        string
+	Seen           string
+	SaidAt         *int64
+	WroteAt        *int64
+	Echoes         string
 }
 
 func (q *Queries) AddLink(ctx context.Context, arg AddLinkParams) error {
@@ -46,32 +53,87 @@ func (q *Queries) AddLink(ctx context.Context, arg AddLinkParams) error {
 		arg.State,
 		arg.LastError,
 		arg.LastSyncedAt,
+		arg.DeliveryID,
+		arg.RefData,
+		arg.Seen,
+		arg.SaidAt,
+		arg.WroteAt,
+		arg.Echoes,
 	)
 	return err
 }
 
+const awaitUpdate = `-- name: AwaitUpdate :exec
+UPDATE ticket_links SET state = 'PENDING' WHERE id = $1 AND state <> 'DETACHED'
+`
+
+func (q *Queries) AwaitUpdate(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, awaitUpdate, id)
+	return err
+}
+
+const beginRound = `-- name: BeginRound :one
+UPDATE rounds SET leased_until = CAST($1 AS BIGINT)
+WHERE actor_id = $2 AND name = $3 AND next_at <= $4
+  AND (leased_until IS NULL OR leased_until < CAST($4 AS BIGINT))
+RETURNING last
+`
+
+type BeginRoundParams struct {
+	Until   int64
+	ActorID string
+	Name    string
+	Now     int64
+}
+
+func (q *Queries) BeginRound(ctx context.Context, arg BeginRoundParams) (string, error) {
+	row := q.db.QueryRowContext(ctx, beginRound,
+		arg.Until,
+		arg.ActorID,
+		arg.Name,
+		arg.Now,
+	)
+	var last string
+	err := row.Scan(&last)
+	return last, err
+}
+
 const changeLink = `-- name: ChangeLink :exec
-UPDATE ticket_links SET external_url = $1, external_status = $2,
-  state = $3, last_error = $4, last_synced_at = $5
-WHERE id = $6
+UPDATE ticket_links SET ticket_id = $1, external_url = $2,
+  external_status = $3, state = $4, last_error = $5,
+  last_synced_at = $6, ref_data = $7, seen = $8,
+  said_at = $9, wrote_at = $10, echoes = $11
+WHERE id = $12
 `
 
 type ChangeLinkParams struct {
+	TicketID       string
 	ExternalURL    *string
 	ExternalStatus *string
 	State          string
 	LastError      *string
 	LastSyncedAt   *int64
+	RefData        string
+	Seen           string
+	SaidAt         *int64
+	WroteAt        *int64
+	Echoes         string
 	ID             string
 }
 
 func (q *Queries) ChangeLink(ctx context.Context, arg ChangeLinkParams) error {
 	_, err := q.db.ExecContext(ctx, changeLink,
+		arg.TicketID,
 		arg.ExternalURL,
 		arg.ExternalStatus,
 		arg.State,
 		arg.LastError,
 		arg.LastSyncedAt,
+		arg.RefData,
+		arg.Seen,
+		arg.SaidAt,
+		arg.WroteAt,
+		arg.Echoes,
 		arg.ID,
 	)
 	return err
@@ -122,8 +184,32 @@ func (q *Queries) ChangeTicket(ctx context.Context, arg ChangeTicketParams) erro
 	return err
 }
 
+const endRound = `-- name: EndRound :exec
+UPDATE rounds SET last = $1, next_at = $2, leased_until = NULL
+WHERE actor_id = $3 AND name = $4 AND leased_until = CAST($5 AS BIGINT)
+`
+
+type EndRoundParams struct {
+	Last    string
+	NextAt  int64
+	ActorID string
+	Name    string
+	Until   int64
+}
+
+func (q *Queries) EndRound(ctx context.Context, arg EndRoundParams) error {
+	_, err := q.db.ExecContext(ctx, endRound,
+		arg.Last,
+		arg.NextAt,
+		arg.ActorID,
+		arg.Name,
+		arg.Until,
+	)
+	return err
+}
+
 const findLink = `-- name: FindLink :one
-SELECT id, ticket_id, actor_id, actor_name, api_config_id, api_config_name, external_id, external_url, external_status, state, last_error, last_synced_at FROM ticket_links
+SELECT id, ticket_id, actor_id, actor_name, api_config_id, api_config_name, external_id, external_url, external_status, state, last_error, last_synced_at, delivery_id, ref_data, seen, said_at, wrote_at, echoes FROM ticket_links
 WHERE ticket_id = $1 AND api_config_id = $2 AND external_id = $3
 `
 
@@ -149,8 +235,166 @@ func (q *Queries) FindLink(ctx context.Context, arg FindLinkParams) (TicketLink,
 		&i.State,
 		&i.LastError,
 		&i.LastSyncedAt,
+		&i.DeliveryID,
+		&i.RefData,
+		&i.Seen,
+		&i.SaidAt,
+		&i.WroteAt,
+		&i.Echoes,
 	)
 	return i, err
+}
+
+const forgetEvents = `-- name: ForgetEvents :exec
+DELETE FROM inbound_events WHERE taken_at < $1
+`
+
+func (q *Queries) ForgetEvents(ctx context.Context, before int64) error {
+	_, err := q.db.ExecContext(ctx, forgetEvents, before)
+	return err
+}
+
+const isUnsettled = `-- name: IsUnsettled :one
+SELECT COUNT(*) FROM deliveries WHERE ticket_id = $1 AND actor_id = $2
+  AND kind = 'NOTIFY' AND status IN ('PENDING', 'UNCERTAIN') AND attempt > 0
+`
+
+type IsUnsettledParams struct {
+	TicketID *string
+	ActorID  string
+}
+
+func (q *Queries) IsUnsettled(ctx context.Context, arg IsUnsettledParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, isUnsettled, arg.TicketID, arg.ActorID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const linkIDsNamed = `-- name: LinkIDsNamed :many
+SELECT id FROM ticket_links WHERE ticket_links.actor_id = $1 AND external_id = $2
+UNION
+SELECT link_id FROM link_names WHERE link_names.actor_id = $1 AND link_names.name = $2
+ORDER BY 1
+`
+
+type LinkIDsNamedParams struct {
+	ActorID string
+	Name    string
+}
+
+func (q *Queries) LinkIDsNamed(ctx context.Context, arg LinkIDsNamedParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, linkIDsNamed, arg.ActorID, arg.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const linksToAsk = `-- name: LinksToAsk :many
+SELECT l.id, l.ticket_id, l.actor_id, l.actor_name, l.api_config_id, l.api_config_name, l.external_id, l.external_url, l.external_status, l.state, l.last_error, l.last_synced_at, l.delivery_id, l.ref_data, l.seen, l.said_at, l.wrote_at, l.echoes FROM ticket_links l JOIN tickets t ON t.id = l.ticket_id
+WHERE l.actor_id = $1 AND l.state <> 'DETACHED' AND l.id > $2
+  AND (t.status <> 'CLOSED' OR t.closed_at >= $3)
+ORDER BY l.id LIMIT CAST($4 AS BIGINT)
+`
+
+type LinksToAskParams struct {
+	ActorID     string
+	After       string
+	ClosedSince *int64
+	Most        int64
+}
+
+func (q *Queries) LinksToAsk(ctx context.Context, arg LinksToAskParams) ([]TicketLink, error) {
+	rows, err := q.db.QueryContext(ctx, linksToAsk,
+		arg.ActorID,
+		arg.After,
+		arg.ClosedSince,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TicketLink
+	for rows.Next() {
+		var i TicketLink
+		if err := rows.Scan(
+			&i.ID,
+			&i.TicketID,
+			&i.ActorID,
+			&i.ActorName,
+			&i.APIConfigID,
+			&i.APIConfigName,
+			&i.ExternalID,
+			&i.ExternalURL,
+			&i.ExternalStatus,
+			&i.State,
+			&i.LastError,
+			&i.LastSyncedAt,
+			&i.DeliveryID,
+			&i.RefData,
+			&i.Seen,
+			&i.SaidAt,
+			&i.WroteAt,
+			&i.Echoes,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const makeRound = `-- name: MakeRound :exec
+INSERT INTO rounds (actor_id, name, last, next_at) VALUES ($1, $2, '', 0) ON CONFLICT DO NOTHING
+`
+
+type MakeRoundParams struct {
+	ActorID string
+	Name    string
+}
+
+func (q *Queries) MakeRound(ctx context.Context, arg MakeRoundParams) error {
+	_, err := q.db.ExecContext(ctx, makeRound, arg.ActorID, arg.Name)
+	return err
+}
+
+const nameLink = `-- name: NameLink :exec
+INSERT INTO link_names (actor_id, name, link_id) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING
+`
+
+type NameLinkParams struct {
+	ActorID string
+	Name    string
+	LinkID  string
+}
+
+func (q *Queries) NameLink(ctx context.Context, arg NameLinkParams) error {
+	_, err := q.db.ExecContext(ctx, nameLink, arg.ActorID, arg.Name, arg.LinkID)
+	return err
 }
 
 const notificationOfDelivery = `-- name: NotificationOfDelivery :one
@@ -196,6 +440,36 @@ type ReadNotificationParams struct {
 func (q *Queries) ReadNotification(ctx context.Context, arg ReadNotificationParams) error {
 	_, err := q.db.ExecContext(ctx, readNotification, arg.ReadAt, arg.ID)
 	return err
+}
+
+const takeEvent = `-- name: TakeEvent :execrows
+INSERT INTO inbound_events (actor_id, event_id, taken_at) VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING
+`
+
+type TakeEventParams struct {
+	ActorID string
+	EventID string
+	TakenAt int64
+}
+
+func (q *Queries) TakeEvent(ctx context.Context, arg TakeEventParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, takeEvent, arg.ActorID, arg.EventID, arg.TakenAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+const unfinishedUpdates = `-- name: UnfinishedUpdates :one
+SELECT COUNT(*) FROM deliveries WHERE link_id = $1 AND status IN ('PENDING', 'UNCERTAIN')
+`
+
+func (q *Queries) UnfinishedUpdates(ctx context.Context, linkID *string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, unfinishedUpdates, linkID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const unreadNotifications = `-- name: UnreadNotifications :one
