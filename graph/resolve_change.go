@@ -64,8 +64,12 @@ func (m mutations) CreateActor(ctx context.Context, in dispatch.CreateActorInput
 func (m mutations) UpdateActor(ctx context.Context, in gen.UpdateActorInput) (*gen.ActorPayload, error) {
 	return actorPayload(m.desk.UpdateActor(ctx, callerOf(ctx), dispatch.UpdateActorInput{
 		ID: in.ID, ExpectedVersion: in.ExpectedVersion.Value(), Name: maybe(in.Name), Enabled: maybe(in.Enabled),
-		Settings: maybe(in.Settings), Secrets: maybe(in.Secrets),
+		Settings: maybe(in.Settings), Secrets: maybe(in.Secrets), Sync: maybe(in.Sync),
 	}))
+}
+
+func (m mutations) InstallActorWebhook(ctx context.Context, in dispatch.TestActorInput) (*gen.ActorPayload, error) {
+	return actorPayload(m.desk.InstallActorWebhook(ctx, callerOf(ctx), in))
 }
 
 func actorPayload(actor dispatch.Actor, err error) (*gen.ActorPayload, error) {

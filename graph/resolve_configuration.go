@@ -102,6 +102,13 @@ func (r actors) Secrets(_ context.Context, a *dispatch.Actor) ([]dispatch.Secret
 	return out, nil
 }
 
+func (r actors) InboundURL(_ context.Context, a *dispatch.Actor) (*string, error) {
+	if url := r.desk.InboundURL(*a); url != "" {
+		return &url, nil
+	}
+	return nil, nil //nolint:nilnil // null is the answer
+}
+
 func (r actors) Health(ctx context.Context, a *dispatch.Actor) (dispatch.Health, error) {
 	return health(ctx, a.ID)
 }

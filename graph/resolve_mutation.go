@@ -81,6 +81,14 @@ func (m mutations) CommentOnTicket(ctx context.Context, in dispatch.CommentOnTic
 	return ticketsPayload([]dispatch.Ticket{t}, nil)
 }
 
+func (m mutations) RefreshTicket(ctx context.Context, in gen.RefreshTicketInput) (*gen.TicketsPayload, error) {
+	t, err := m.desk.RefreshTicket(ctx, in.ID)
+	if t.ID == "" {
+		return ticketsPayload(nil, err)
+	}
+	return ticketsPayload([]dispatch.Ticket{t}, err)
+}
+
 func ticketsPayload(tickets []dispatch.Ticket, err error) (*gen.TicketsPayload, error) {
 	problems, err := userErrors(err)
 	return opt(gen.TicketsPayload{Tickets: tickets, UserErrors: problems}, err)

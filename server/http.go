@@ -22,6 +22,7 @@ func (h *house) newHTTP() *http.Server {
 	mux.Handle("GET /{$}", http.RedirectHandler("/graphiql/", http.StatusFound))
 	mux.HandleFunc("GET /schema.graphql", schema)
 	mux.HandleFunc("GET /tickets/{id}", ticket)
+	mux.HandleFunc("/hooks/{actor}", h.hook)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", h.readyz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(h.watch.registry, promhttp.HandlerOpts{}))

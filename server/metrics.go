@@ -33,6 +33,8 @@ var (
 	balances      = prometheus.NewDesc("tocsin_accounting_balances", "1 when every promise is in exactly one status.", nil, nil)
 	oldestPending = prometheus.NewDesc("tocsin_oldest_pending_seconds", "Age of the oldest delivery that waits; 0 when none does.", nil, nil)
 	actorWaiting  = prometheus.NewDesc("tocsin_actor_waiting_deliveries", "Deliveries that wait, by actor.", []string{"actor", "type"}, nil)
+	syncChanges   = prometheus.NewDesc("tocsin_sync_changes_total", "Changes that external systems told, by what became of them.", []string{"actor", "type", "verdict"}, nil)
+	syncDrift     = prometheus.NewDesc("tocsin_sync_drift_total", "Copies that differed from their ticket without an event that told so.", []string{"actor", "type"}, nil)
 	actorHealth   = prometheus.NewDesc("tocsin_actor_health", "1 for the status that an actor has.", []string{"actor", "type", "status"}, nil)
 )
 
@@ -50,7 +52,7 @@ func newObserver(desk *dispatch.Desk) *observer {
 
 // Describe names what Collect gives.
 func (o *observer) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{promised, deliveries, balances, oldestPending, actorWaiting, actorHealth} {
+	for _, d := range []*prometheus.Desc{promised, deliveries, balances, oldestPending, actorWaiting, actorHealth, syncChanges, syncDrift} {
 		out <- d
 	}
 }
@@ -80,12 +82,12 @@ func (o *observer) Collect(out chan<- prometheus.Metric) {
 		age = time.Since(*a.OldestPendingAt).Seconds()
 	}
 	gauge(oldestPending, age)
-	if err := o.collectActors(ctx, gauge); err != nil {
+	if err := o.collectActors(ctx, out, gauge); err != nil {
 		out <- prometheus.NewInvalidMetric(actorHealth, err)
 	}
 }
 
-func (o *observer) collectActors(ctx context.Context, gauge func(d *prometheus.Desc, v float64, labels ...string)) error {
+func (o *observer) collectActors(ctx context.Context, out chan<- prometheus.Metric, gauge func(d *prometheus.Desc, v float64, labels ...string)) error {
 	cfg, err := o.desk.Configuration(ctx)
 	if err != nil {
 		return err
@@ -102,6 +104,11 @@ func (o *observer) collectActors(ctx context.Context, gauge func(d *prometheus.D
 		actor := cfg.Actors[id]
 		gauge(actorWaiting, float64(health.WaitingDeliveries), actor.Name, actor.Kind)
 		gauge(actorHealth, 1, actor.Name, actor.Kind, string(health.Status))
+		taken := o.desk.TakenIn(id)
+		for verdict, n := range map[string]int{"applied": taken.Applied, "ignored": taken.Ignored, "repeated": taken.Repeated, "unknown": taken.Unknown} {
+			out <- prometheus.MustNewConstMetric(syncChanges, prometheus.CounterValue, float64(n), actor.Name, actor.Kind, verdict)
+		}
+		out <- prometheus.MustNewConstMetric(syncDrift, prometheus.CounterValue, float64(taken.Drifted), actor.Name, actor.Kind)
 	}
 	return nil
 }

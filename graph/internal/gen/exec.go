@@ -77,6 +77,8 @@ type ActorResolver interface {
 	Type(ctx context.Context, obj *dispatch.Actor) (dispatch.Kind, error)
 
 	Secrets(ctx context.Context, obj *dispatch.Actor) ([]dispatch.SecretState, error)
+
+	InboundURL(ctx context.Context, obj *dispatch.Actor) (*string, error)
 	Health(ctx context.Context, obj *dispatch.Actor) (dispatch.Health, error)
 	APIConfigs(ctx context.Context, obj *dispatch.Actor) ([]dispatch.APIConfig, error)
 }
@@ -129,6 +131,7 @@ type MutationResolver interface {
 	ReopenTickets(ctx context.Context, input dispatch.TicketsInput) (*TicketsPayload, error)
 	AssignTickets(ctx context.Context, input dispatch.AssignTicketsInput) (*TicketsPayload, error)
 	CommentOnTicket(ctx context.Context, input dispatch.CommentOnTicketInput) (*TicketsPayload, error)
+	RefreshTicket(ctx context.Context, input RefreshTicketInput) (*TicketsPayload, error)
 	MarkNotificationsRead(ctx context.Context, input MarkNotificationsReadInput) (*MarkNotificationsReadPayload, error)
 	CreateBehaviorModel(ctx context.Context, input dispatch.CreateBehaviorModelInput) (*BehaviorModelPayload, error)
 	UpdateBehaviorModel(ctx context.Context, input UpdateBehaviorModelInput) (*BehaviorModelPayload, error)
@@ -143,6 +146,7 @@ type MutationResolver interface {
 	UpdateActor(ctx context.Context, input UpdateActorInput) (*ActorPayload, error)
 	DeleteActor(ctx context.Context, input dispatch.DeleteInput) (*DeletePayload, error)
 	TestActor(ctx context.Context, input dispatch.TestActorInput) (*TestPayload, error)
+	InstallActorWebhook(ctx context.Context, input dispatch.TestActorInput) (*ActorPayload, error)
 	TestAPIConfig(ctx context.Context, input dispatch.TestAPIConfigInput) (*TestPayload, error)
 	RetryDeliveries(ctx context.Context, input dispatch.RetryDeliveriesInput) (*DeliveriesPayload, error)
 	CancelDeliveries(ctx context.Context, input dispatch.CancelDeliveriesInput) (*DeliveriesPayload, error)
@@ -256,6 +260,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("MarkNotificationsReadInput", ec.unmarshalInputMarkNotificationsReadInput),
 			graphql.NewInputUnmarshaler("RaiseAlertInput", ec.unmarshalInputRaiseAlertInput),
 			graphql.NewInputUnmarshaler("RaiseAlertsInput", ec.unmarshalInputRaiseAlertsInput),
+			graphql.NewInputUnmarshaler("RefreshTicketInput", ec.unmarshalInputRefreshTicketInput),
 			graphql.NewInputUnmarshaler("RetryDeliveriesInput", ec.unmarshalInputRetryDeliveriesInput),
 			graphql.NewInputUnmarshaler("RevokeApiTokenInput", ec.unmarshalInputRevokeApiTokenInput),
 			graphql.NewInputUnmarshaler("TestActorInput", ec.unmarshalInputTestActorInput),
@@ -726,6 +731,16 @@ type ActorType {
 enum ActorCapability {
   """Sends alerts."""
   DELIVER
+  """Carries a ticket's status out."""
+  UPDATE
+  """Brings status in by webhook."""
+  RECEIVE
+  """Brings status in by asking."""
+  POLL
+  """Brings status in over a connection of its own, so that no public address is needed."""
+  LISTEN
+  """Tells what it knows about the alert, onto the ticket."""
+  ENRICH
 }
 
 """An external system that can receive alerts and tickets: its address and its credentials."""
@@ -744,6 +759,10 @@ type Actor implements Node {
   settings: JSON!
   """Which secrets are set, by field, and since when; never their values."""
   secrets: [SecretState!]!
+  """Which way status flows between tickets and their copies there, as far as the type can."""
+  sync: SyncDirection!
+  """Where the external system sends its webhooks; null when the type takes none."""
+  inboundUrl: String
   """How its deliveries do."""
   health: ActorHealth!
   """The API configs that talk through it."""
@@ -754,6 +773,17 @@ type Actor implements Node {
   createdAt: DateTime!
   """When it was last changed."""
   updatedAt: DateTime!
+}
+"""Which way status flows between a ticket and its copies."""
+enum SyncDirection {
+  """No way."""
+  NONE
+  """From here to there."""
+  OUT
+  """From there to here."""
+  IN
+  """Both ways."""
+  BOTH
 }
 """Whether a secret is set; never its value."""
 type SecretState {
@@ -972,6 +1002,8 @@ type Delivery implements Node {
 enum DeliveryKind {
   """The alert goes out."""
   NOTIFY
+  """A ticket's new status goes out to a copy, as it is when it is sent."""
+  UPDATE
 }
 """Where a delivery stands."""
 enum DeliveryStatus {
@@ -1233,8 +1265,14 @@ type TicketLink implements Node {
 }
 """How well a link follows its ticket."""
 enum LinkState {
-  """It was made, and nothing is known to differ."""
+  """A status is on its way to it."""
+  PENDING
+  """Nothing is known to differ."""
   IN_SYNC
+  """The last status did not reach it; ` + "`" + `lastError` + "`" + ` says why."""
+  FAILING
+  """It is not there any more; nothing follows it."""
+  DETACHED
 }
 
 """One line of a ticket's ledger, and one message of a subscription."""
@@ -1273,6 +1311,8 @@ type TicketEvent implements Node {
   text: String
   """The alert that opened or joined."""
   alert: Alert
+  """Of a SYNCED_IN that was not applied, why: an echo, older than what is known, no allowed move, and the like."""
+  ignoredBecause: String
 }
 """What happened to a ticket. STATUS_CHANGED covers acknowledge, unacknowledge, close and reopen."""
 enum TicketEventKind {
@@ -1290,6 +1330,12 @@ enum TicketEventKind {
   COMMENTED
   """It got a copy in an external system."""
   LINKED
+  """Its status reached a copy."""
+  SYNCED_OUT
+  """An external system said something of a copy. When that moved the ticket, a STATUS_CHANGED follows; else ` + "`" + `ignoredBecause` + "`" + ` says why not."""
+  SYNCED_IN
+  """Its status did not reach a copy; ` + "`" + `text` + "`" + ` says why."""
+  SYNC_FAILED
 }
 """A page of the ledger."""
 type TicketEventConnection {
@@ -1581,6 +1627,8 @@ type Mutation {
   assignTickets("Which tickets, and to whom." input: AssignTicketsInput!): TicketsPayload @scope(requires: TICKETS)
   """Add a line to a ticket. Scope TICKETS."""
   commentOnTicket("Which ticket, and the comment." input: CommentOnTicketInput!): TicketsPayload @scope(requires: TICKETS)
+  """Ask every linked system that can be asked for the ticket's state now, and take in what they say. Those that gave no answer are in ` + "`" + `userErrors` + "`" + `; what the others said holds all the same. Scope TICKETS."""
+  refreshTicket("Which ticket." input: RefreshTicketInput!): TicketsPayload @scope(requires: TICKETS)
   """Mark notifications as read. Scope TICKETS."""
   markNotificationsRead("Which notifications." input: MarkNotificationsReadInput!): MarkNotificationsReadPayload @scope(requires: TICKETS)
 
@@ -1611,6 +1659,8 @@ type Mutation {
 
   """Log in to the external system and say what is wrong, sending nothing. Scope CONFIGURE."""
   testActor("Which actor, or a draft of one." input: TestActorInput!): TestPayload @scope(requires: CONFIGURE)
+  """Have the actor make its own webhook subscription in the external system, and keep the secret of it. Scope CONFIGURE."""
+  installActorWebhook("Which stored actor." input: TestActorInput!): ActorPayload @scope(requires: CONFIGURE)
   """Send one marked test message for real. Scope CONFIGURE."""
   testApiConfig("Which API config, and the alert to send." input: TestApiConfigInput!): TestPayload @scope(requires: CONFIGURE)
 
@@ -1823,6 +1873,11 @@ input CommentOnTicketInput {
   """Asking twice with it within 24 hours is harmless."""
   idempotencyKey: String
 }
+"""Which ticket to ask about."""
+input RefreshTicketInput {
+  """The ticket."""
+  id: ID!
+}
 """The tickets that were moved, and why others were not."""
 type TicketsPayload implements Payload {
   """Those that were moved, or were there already."""
@@ -2006,6 +2061,8 @@ input CreateActorInput {
   settings: JSON
   """By field of ` + "`" + `actorSchema` + "`" + `."""
   secrets: JSON
+  """Which way status flows."""
+  sync: SyncDirection = BOTH
   """Asking twice with it within 24 hours is harmless."""
   idempotencyKey: String
 }
@@ -2023,6 +2080,8 @@ input UpdateActorInput {
   settings: JSON
   """A field left out is kept, null clears it, text replaces it."""
   secrets: JSON
+  """Which way status flows."""
+  sync: SyncDirection
 }
 """An actor after a mutation."""
 type ActorPayload implements Payload {
@@ -2257,6 +2316,10 @@ func (ec *executionContext) childFields_Actor(ctx context.Context, field graphql
 		return ec.fieldContext_Actor_settings(ctx, field)
 	case "secrets":
 		return ec.fieldContext_Actor_secrets(ctx, field)
+	case "sync":
+		return ec.fieldContext_Actor_sync(ctx, field)
+	case "inboundUrl":
+		return ec.fieldContext_Actor_inboundUrl(ctx, field)
 	case "health":
 		return ec.fieldContext_Actor_health(ctx, field)
 	case "apiConfigs":
@@ -3081,6 +3144,8 @@ func (ec *executionContext) childFields_TicketEvent(ctx context.Context, field g
 		return ec.fieldContext_TicketEvent_text(ctx, field)
 	case "alert":
 		return ec.fieldContext_TicketEvent_alert(ctx, field)
+	case "ignoredBecause":
+		return ec.fieldContext_TicketEvent_ignoredBecause(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TicketEvent", field.Name)
 }
@@ -3581,6 +3646,20 @@ func (ec *executionContext) field_Mutation_deleteBehaviorModel_args(ctx context.
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_installActorWebhook_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (dispatch.TestActorInput, error) {
+			return ec.unmarshalNTestActorInput2tocsinᚋdispatchᚐTestActorInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_markNotificationsRead_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3615,6 +3694,20 @@ func (ec *executionContext) field_Mutation_raiseAlerts_args(ctx context.Context,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (RaiseAlertsInput, error) {
 			return ec.unmarshalNRaiseAlertsInput2tocsinᚋgraphᚋinternalᚋgenᚐRaiseAlertsInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_refreshTicket_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (RefreshTicketInput, error) {
+			return ec.unmarshalNRefreshTicketInput2tocsinᚋgraphᚋinternalᚋgenᚐRefreshTicketInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -5617,6 +5710,52 @@ func (ec *executionContext) fieldContext_Actor_secrets(_ context.Context, field 
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Actor_sync(ctx context.Context, field graphql.CollectedField, obj *dispatch.Actor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Actor_sync(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Sync, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v dispatch.SyncDirection) graphql.Marshaler {
+			return ec.marshalNSyncDirection2tocsinᚋdispatchᚐSyncDirection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Actor_sync(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Actor", field, false, false, "SyncDirection")
+}
+
+func (ec *executionContext) _Actor_inboundUrl(ctx context.Context, field graphql.CollectedField, obj *dispatch.Actor) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Actor_inboundUrl(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Actor().InboundURL(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Actor_inboundUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Actor", field, true, true, "String")
 }
 
 func (ec *executionContext) _Actor_health(ctx context.Context, field graphql.CollectedField, obj *dispatch.Actor) (ret graphql.Marshaler) {
@@ -10757,6 +10896,68 @@ func (ec *executionContext) fieldContext_Mutation_commentOnTicket(ctx context.Co
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_refreshTicket(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_refreshTicket(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().RefreshTicket(ctx, fc.Args["input"].(RefreshTicketInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "TICKETS")
+				if err != nil {
+					var zeroVal *TicketsPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *TicketsPayload
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *TicketsPayload) graphql.Marshaler {
+			return ec.marshalOTicketsPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐTicketsPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_refreshTicket(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TicketsPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_refreshTicket_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_markNotificationsRead(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11619,6 +11820,68 @@ func (ec *executionContext) fieldContext_Mutation_testActor(ctx context.Context,
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_testActor_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_installActorWebhook(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_installActorWebhook(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().InstallActorWebhook(ctx, fc.Args["input"].(dispatch.TestActorInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "CONFIGURE")
+				if err != nil {
+					var zeroVal *ActorPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *ActorPayload
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *ActorPayload) graphql.Marshaler {
+			return ec.marshalOActorPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐActorPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_installActorWebhook(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ActorPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_installActorWebhook_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -16374,6 +16637,29 @@ func (ec *executionContext) fieldContext_TicketEvent_alert(_ context.Context, fi
 	return fc, nil
 }
 
+func (ec *executionContext) _TicketEvent_ignoredBecause(ctx context.Context, field graphql.CollectedField, obj *dispatch.TicketEvent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TicketEvent_ignoredBecause(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.IgnoredBecause, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_TicketEvent_ignoredBecause(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TicketEvent", field, false, false, "String")
+}
+
 func (ec *executionContext) _TicketEventConnection_edges(ctx context.Context, field graphql.CollectedField, obj *page.Connection[dispatch.TicketEvent]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -18515,8 +18801,11 @@ func (ec *executionContext) unmarshalInputCreateActorInput(ctx context.Context, 
 	if _, present := asMap["enabled"]; !present {
 		asMap["enabled"] = true
 	}
+	if _, present := asMap["sync"]; !present {
+		asMap["sync"] = "BOTH"
+	}
 
-	fieldsInOrder := [...]string{"type", "name", "enabled", "settings", "secrets", "idempotencyKey"}
+	fieldsInOrder := [...]string{"type", "name", "enabled", "settings", "secrets", "sync", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -18558,6 +18847,13 @@ func (ec *executionContext) unmarshalInputCreateActorInput(ctx context.Context, 
 				return it, err
 			}
 			it.Secrets = data
+		case "sync":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sync"))
+			data, err := ec.unmarshalOSyncDirection2ᚖtocsinᚋdispatchᚐSyncDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Sync = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -19195,6 +19491,48 @@ func UnmarshalRaiseAlertsInput(ctx context.Context, raw any) (RaiseAlertsInput, 
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputRefreshTicketInput(ctx context.Context, obj any) (RefreshTicketInput, error) {
+	var it RefreshTicketInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalRefreshTicketInput unmarshals raw into the RefreshTicketInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalRefreshTicketInput(ctx context.Context, raw any) (RefreshTicketInput, error) {
+	var out RefreshTicketInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "RefreshTicketInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputRetryDeliveriesInput(ctx context.Context, obj any) (dispatch.RetryDeliveriesInput, error) {
 	var it dispatch.RetryDeliveriesInput
 	if obj == nil {
@@ -19808,7 +20146,7 @@ func (ec *executionContext) unmarshalInputUpdateActorInput(ctx context.Context, 
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "expectedVersion", "name", "enabled", "settings", "secrets"}
+	fieldsInOrder := [...]string{"id", "expectedVersion", "name", "enabled", "settings", "secrets", "sync"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -19857,6 +20195,13 @@ func (ec *executionContext) unmarshalInputUpdateActorInput(ctx context.Context, 
 				return it, err
 			}
 			it.Secrets = graphql.OmittableOf(data)
+		case "sync":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("sync"))
+			data, err := ec.unmarshalOSyncDirection2ᚖtocsinᚋdispatchᚐSyncDirection(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Sync = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -20611,6 +20956,17 @@ func (ec *executionContext) _Actor(ctx context.Context, sel ast.SelectionSet, ob
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Actor_secrets(ctx, field, obj)
+				})
+		case "sync":
+			out.Values[i] = ec._Actor_sync(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "inboundUrl":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Actor_inboundUrl(ctx, field, obj)
 				})
 		case "health":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
@@ -22472,6 +22828,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "refreshTicket":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_refreshTicket(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "markNotificationsRead":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_markNotificationsRead(ctx, field)
@@ -22566,6 +22929,13 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "testActor":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_testActor(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "installActorWebhook":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_installActorWebhook(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
@@ -23747,6 +24117,11 @@ func (ec *executionContext) _TicketEvent(ctx context.Context, sel ast.SelectionS
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._TicketEvent_alert(ctx, field, obj)
 				})
+		case "ignoredBecause":
+			out.Values[i] = ec._TicketEvent_ignoredBecause(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -25188,6 +25563,11 @@ func (ec *executionContext) unmarshalNRaiseAlertsInput2tocsinᚋgraphᚋinternal
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNRefreshTicketInput2tocsinᚋgraphᚋinternalᚋgenᚐRefreshTicketInput(ctx context.Context, v any) (RefreshTicketInput, error) {
+	res, err := ec.unmarshalInputRefreshTicketInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNRenotify2tocsinᚋdispatchᚐRenotify(ctx context.Context, v any) (dispatch.Renotify, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := dispatch.Renotify(tmp)
@@ -25334,6 +25714,21 @@ func (ec *executionContext) marshalNString2ᚕstringᚄ(ctx context.Context, sel
 	}
 
 	return ret
+}
+
+func (ec *executionContext) unmarshalNSyncDirection2tocsinᚋdispatchᚐSyncDirection(ctx context.Context, v any) (dispatch.SyncDirection, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := dispatch.SyncDirection(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNSyncDirection2tocsinᚋdispatchᚐSyncDirection(ctx context.Context, sel ast.SelectionSet, v dispatch.SyncDirection) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "SyncDirection!")
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNTestActorInput2tocsinᚋdispatchᚐTestActorInput(ctx context.Context, v any) (dispatch.TestActorInput, error) {
@@ -26510,6 +26905,25 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	_ = sel
 	_ = ctx
 	res := graphql.MarshalString(*v)
+	return res
+}
+
+func (ec *executionContext) unmarshalOSyncDirection2ᚖtocsinᚋdispatchᚐSyncDirection(ctx context.Context, v any) (*dispatch.SyncDirection, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := dispatch.SyncDirection(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOSyncDirection2ᚖtocsinᚋdispatchᚐSyncDirection(ctx context.Context, sel ast.SelectionSet, v *dispatch.SyncDirection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
 	return res
 }
 

@@ -175,6 +175,12 @@ type RaiseAlertsPayload struct {
 
 func (RaiseAlertsPayload) IsPayload() {}
 
+// Which ticket to ask about.
+type RefreshTicketInput struct {
+	// The ticket.
+	ID string `json:"id"`
+}
+
 // Which token to end.
 type RevokeAPITokenInput struct {
 	// The token.
@@ -263,6 +269,8 @@ type UpdateActorInput struct {
 	Settings graphql.Omittable[json.RawMessage] `json:"settings,omitempty"`
 	// A field left out is kept, null clears it, text replaces it.
 	Secrets graphql.Omittable[json.RawMessage] `json:"secrets,omitempty"`
+	// Which way status flows.
+	Sync graphql.Omittable[*dispatch.SyncDirection] `json:"sync,omitempty"`
 }
 
 // A change of an API config.
