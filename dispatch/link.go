@@ -63,6 +63,11 @@ func (l TicketLink) Write(s TicketStatus, at time.Time, echoes bool) TicketLink 
 	if !echoes {
 		return l
 	}
+	return l.expect(s, at)
+}
+
+// expect is the link when the echo of a status may come.
+func (l TicketLink) expect(s TicketStatus, at time.Time) TicketLink {
 	l.Echoes = slices.DeleteFunc(slices.Clone(l.Echoes), func(w Written) bool { return at.Sub(w.At) > echoPatience })
 	if len(l.Echoes) == maxEchoes {
 		l.Echoes = l.Echoes[1:]

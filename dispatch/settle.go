@@ -154,6 +154,17 @@ func (s *Settlement) refused(cfg *Configuration, e ended) {
 	s.giveUp(cfg, e, value(s.Reason))
 }
 
+// suspect lets the books know that a status may have been set at a copy, so that
+// its echo is known for one.
+func (s *Settlement) suspect(kind Kind, e ended) {
+	d := e.claimed.Delivery
+	if d.Kind != Update || e.claimed.Link == nil || !kind.tells() {
+		return
+	}
+	s.Link, s.TicketID = e.claimed.Link, e.claimed.Link.TicketID
+	s.Touch = func(l TicketLink) TicketLink { return l.expect(e.claimed.Ticket.Status, e.now) }
+}
+
 // mark says how the copy of an update does when it was not updated.
 func (s *Settlement) mark(e ended, state LinkState) {
 	if e.claimed.Link == nil {
@@ -189,6 +200,7 @@ func (s *Settlement) uncertain(cfg *Configuration, kind Kind, e ended) {
 	wait := patience.wait(s.Trying, e.chance)
 	s.Trying += wait
 	s.Health = HealthFailing
+	s.suspect(kind, e)
 	harmless := kind.Idempotent || e.claimed.Delivery.Kind == Update
 	switch {
 	case s.Trying > patience.GiveUp && harmless:

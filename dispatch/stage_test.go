@@ -25,6 +25,8 @@ type stage struct {
 	talk  *script // of the actor "Talk", whose repeats are seen
 	hire  *script // of actors that exist only when they are added
 	kinds []dispatch.Kind
+	// systems are external ones with which tickets are kept the same.
+	systems []*system
 	stop  context.CancelFunc
 	ended chan error
 }
@@ -138,6 +140,9 @@ func (s *stage) open(path string) {
 	s.must(err)
 	s.kinds = []dispatch.Kind{s.post.kind("post", true), s.talk.kind("talk", false), s.hire.kind("hire", true)}
 	s.kinds[2].BuiltIn = false
+	for _, x := range s.systems {
+		s.kinds = append(s.kinds, x.kind())
+	}
 	s.store, err = db.Open(s.t.Context(), "sqlite:"+path, db.Options{Keyring: keys, Kinds: s.kinds, Logger: slog.New(slog.DiscardHandler)})
 	s.must(err)
 	s.sit(s.store)
