@@ -60,10 +60,13 @@ func event(instance string, s *ConfigSettings, p dispatch.Parcel) (*pagerduty.V2
 	return e, nil
 }
 
-// dedupKey makes one alert there of one ticket here. A test never joins one.
+// dedupKey makes one alert there of one ticket here. A follow-up has the key of
+// the copy, which may have come from another ticket; a test never joins one.
 func dedupKey(instance string, p dispatch.Parcel) string {
 	id := p.Alert.ID
 	switch {
+	case p.Link != nil && p.Link.ExternalID != "":
+		return p.Link.ExternalID
 	case p.Test:
 		id = "test:" + cmp.Or(p.DeliveryID, p.Alert.ID)
 	case p.Ticket != nil:

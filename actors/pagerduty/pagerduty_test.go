@@ -40,12 +40,12 @@ func TestExam(t *testing.T) {
 		},
 		RateLimitWait: pause,
 		Answers: []exam.Answer{
-			answered("blank source", `["'payload.source' is missing or blank"]`, dispatch.OutcomeRefused, "'payload.source' is missing or blank"),
-			answered("two faults", `["one", "two"]`, dispatch.OutcomeRefused, "one, two"),
-			answered("errors as a text", `"one text"`, dispatch.OutcomeRefused, "one text"),
-			answered("errors as an object", `{"summary": ["is bad"]}`, dispatch.OutcomeRefused, "is bad"),
-			answered("no errors", `null`, dispatch.OutcomeRefused, "Event object is invalid"),
-			answered("key", `["Length of 'routing_key' is incorrect (should be 32 characters)"]`, dispatch.OutcomeMisconfigured, "secrets.integrationKey"),
+			said400("blank source", `["'payload.source' is missing or blank"]`, dispatch.OutcomeRefused, "'payload.source' is missing or blank"),
+			said400("two faults", `["one", "two"]`, dispatch.OutcomeRefused, "one, two"),
+			said400("errors as a text", `"one text"`, dispatch.OutcomeRefused, "one text"),
+			said400("errors as an object", `{"summary": ["is bad"]}`, dispatch.OutcomeRefused, "is bad"),
+			said400("no errors", `null`, dispatch.OutcomeRefused, "Event object is invalid"),
+			said400("key", `["Length of 'routing_key' is incorrect (should be 32 characters)"]`, dispatch.OutcomeMisconfigured, "secrets.integrationKey"),
 			{Name: "text", Status: 400, Body: "what?", Want: dispatch.OutcomeRefused, Says: "what?"},
 			{Name: "page", Status: 200, Body: "<html>Welcome to the hotel</html>", Want: dispatch.OutcomeUncertain, Says: "settings.eventsUrl"},
 			{Name: "empty", Status: 202, Want: dispatch.OutcomeUncertain},
@@ -65,7 +65,7 @@ func TestExam(t *testing.T) {
 	})
 }
 
-func answered(name, faults string, want dispatch.OutcomeKind, says string) exam.Answer {
+func said400(name, faults string, want dispatch.OutcomeKind, says string) exam.Answer {
 	return exam.Answer{
 		Name: name, Status: 400, Header: map[string]string{"Content-Type": "application/json"}, Want: want, Says: says,
 		Body: `{"status":"invalid event","message":"Event object is invalid","errors":` + faults + `}`,
