@@ -125,9 +125,14 @@ func (s *script) kind(name string, idempotent bool) dispatch.Kind {
 // onStage runs a test in a bubble, with the couriers at work.
 func onStage(t *testing.T, test func(s *stage)) {
 	t.Helper()
+	onStageWith(t, nil, test)
+}
+
+func onStageWith(t *testing.T, systems []*system, test func(s *stage)) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "books.db")
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{t: t, post: &script{}, talk: &script{}, hire: &script{}}
+		s := &stage{t: t, post: &script{}, talk: &script{}, hire: &script{}, systems: systems}
 		s.open(path)
 		s.work()
 		defer s.close()
