@@ -1,10 +1,8 @@
 package webhook
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/textproto"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,39 +12,65 @@ import (
 
 // Settings are those of a webhook actor.
 type Settings struct {
-	URL           string            `json:"url" title:"URL" doc:"Give the web address that takes the alerts" required:"true" format:"uri" max:"2000"`
-	Method        string            `json:"method" title:"Method" doc:"Give POST or PUT" required:"true" enum:"POST,PUT"`
-	SigningSecret dispatch.Secret   `json:"signingSecret" title:"Signing secret" doc:"whsec_ and 24 to 64 bytes in base64; without it requests are not signed" secret:"true"`
-	Headers       map[string]string `json:"headers" title:"Headers" doc:"Sent with every request, such as Authorization" secret:"true" max:"30"`
+	URL            string            `json:"url" title:"URL" doc:"Give the web address that takes the alerts" required:"true" format:"uri" max:"2000"`
+	Method         string            `json:"method" title:"Method" doc:"Give POST or PUT" required:"true" enum:"POST,PUT"`
+	SigningSecret  dispatch.Secret   `json:"signingSecret" title:"Signing secret" doc:"whsec_ and 24 to 64 bytes in base64, or whsk_ and an ed25519 key; without it requests are not signed" secret:"true" max:"200"`
+	PreviousSecret dispatch.Secret   `json:"previousSecret" title:"Previous signing secret" doc:"While receivers change over to a new signing secret: the one before, which signs as well" secret:"true" max:"200"`
+	InboundSecret  dispatch.Secret   `json:"inboundSecret" title:"Inbound secret" doc:"whsec_ and 24 to 64 bytes in base64, with which the receiver signs what it sends to the inbound address; without it nothing is taken in" secret:"true" max:"200"`
+	Headers        map[string]string `json:"headers" title:"Headers" doc:"Sent with every request, such as Authorization" secret:"true" max:"30"`
 }
 
 // ConfigSettings are those of a webhook API config.
 type ConfigSettings struct {
 	EventType string `json:"eventType" title:"Event type" doc:"Give the type that the receiver looks at, words joined by dots" required:"true" max:"100"`
+	Updates   bool   `json:"updates" title:"Updates" doc:"Send a ticket.updated event when the ticket's status changes, and let the receiver change it by its inbound address"`
 }
 
-const secretPrefix = "whsec_"
+// follows tells whether the receiver hears of the ticket from then on.
+func (s *ConfigSettings) follows() bool { return s.Updates }
 
-// signingKey is the key in a secret; nil when there is none.
-// Source: Standard Webhooks, "Signature scheme": 24 to 64 bytes.
-func signingKey(secret string) ([]byte, error) {
-	if secret == "" {
+// signers reads the secrets that sign, the newest first.
+func (s *Settings) signers() ([]signer, error) {
+	var by []signer
+	for _, secret := range []struct {
+		field string
+		value dispatch.Secret
+	}{{"signingSecret", s.SigningSecret}, {"previousSecret", s.PreviousSecret}} {
+		if secret.value == "" {
+			continue
+		}
+		one, err := signerOf(secret.field, secret.value)
+		if err != nil {
+			return nil, err
+		}
+		by = append(by, one)
+	}
+	return by, nil
+}
+
+// inboundKey is the key that signs what comes in; nil when there is none.
+func (s *Settings) inboundKey() ([]byte, error) {
+	if s.InboundSecret == "" {
 		return nil, nil
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, secretPrefix))
-	if err != nil || !strings.HasPrefix(secret, secretPrefix) || len(key) < 24 || len(key) > 64 {
-		return nil, dispatch.Refuse(dispatch.CodeInvalid, "secrets.signingSecret",
-			"is not whsec_ and 24 to 64 bytes in base64; make one with: echo whsec_$(openssl rand -base64 32)")
-	}
-	return key, nil
+	return sharedKey("inboundSecret", s.InboundSecret)
 }
 
-// sign is the v1 signature of a message.
-func sign(key []byte, id, timestamp string, body []byte) string {
-	h := hmac.New(sha256.New, key)
-	_, _ = h.Write([]byte(id + "." + timestamp + ".")) // a hash takes everything
-	_, _ = h.Write(body)
-	return "v1," + base64.StdEncoding.EncodeToString(h.Sum(nil))
+// secrets are all that must not show in a record.
+func (s *Settings) secrets(u *url.URL) []string {
+	var secrets []string
+	for _, secret := range []dispatch.Secret{s.SigningSecret, s.PreviousSecret, s.InboundSecret} {
+		_, coded, _ := strings.Cut(string(secret), "_")
+		secrets = append(secrets, string(secret), coded)
+	}
+	for _, value := range s.Headers {
+		_, credential, _ := strings.Cut(value, " ") // what stands behind Bearer or Basic
+		secrets = append(secrets, value, strings.TrimSpace(credential))
+	}
+	for _, values := range u.Query() {
+		secrets = append(secrets, values...)
+	}
+	return secrets
 }
 
 // ours are the headers that the transport or the signature needs.

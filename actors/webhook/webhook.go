@@ -1,6 +1,7 @@
-// Package webhook delivers alerts to any HTTP endpoint in the form of the
-// Standard Webhooks specification, signed where a secret is given. It follows
-// no redirect, retries nothing itself and receives nothing.
+// Package webhook delivers alerts and changes of tickets to any HTTP endpoint in
+// the form of the Standard Webhooks specification, signed where a secret is
+// given, and takes signed callbacks that change a ticket. It follows no redirect
+// and retries nothing itself.
 package webhook
 
 import (
@@ -12,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"tocsin/actors/internal/call"
@@ -23,12 +23,12 @@ import (
 func Kind() dispatch.Kind {
 	return dispatch.Kind{
 		Name: "webhook", Title: "Webhook",
-		Description:    "Sends the alert as JSON to a web address, in the form and with the signature of Standard Webhooks.",
+		Description:    "Sends the alert and each change of its ticket as JSON to a web address, in the form and with the signature of Standard Webhooks, and takes signed callbacks that move the ticket.",
 		SetupHelp:      setupHelp,
 		Settings:       &Settings{Method: http.MethodPost},
-		ConfigSettings: &ConfigSettings{EventType: "alert.raised"},
+		ConfigSettings: &ConfigSettings{EventType: "alert.raised", Updates: true},
 		DefaultName:    "Webhook-Default",
-		Capabilities:   []dispatch.Capability{dispatch.CanDeliver},
+		Capabilities:   []dispatch.Capability{dispatch.CanDeliver, dispatch.CanUpdate, dispatch.CanReceive},
 		AtOnce:         64,
 		Idempotent:     true, // receivers know a repeat by its webhook-id
 		Patience:       dispatch.Patience{First: 5 * time.Second, Most: time.Hour},
@@ -43,15 +43,24 @@ With a signing secret it also carries ` + "`webhook-signature`" + `, which any S
 A secret is ` + "`whsec_`" + ` and 24 to 64 random bytes in base64, for example from
 ` + "`echo whsec_$(openssl rand -base64 32)`" + `.
 
+To change over to a new secret, give the old one as the previous: both sign until you take it out.
+A secret that begins with ` + "`whsk_`" + ` signs with an ed25519 key; a test of the actor tells the public key for the receiver.
+
+When a ticket changes, the receiver gets an event ` + "`ticket.updated`" + ` with its status.
+To change the ticket from there, give an inbound secret, and send to the actor's inbound address, signed in the same way,
+` + "`{\"ticketId\": \"tkt_…\", \"status\": \"ACKNOWLEDGED\", \"by\": \"jdoe\", \"comment\": \"on it\"}`" + `, with ` + "`OPEN`, `ACKNOWLEDGED` or `CLOSED`" + `.
+Instead of ` + "`ticketId`" + ` you may send ` + "`externalId`" + `: the ` + "`id`" + ` that you answered with, as JSON, when you took the alert; a ` + "`url`" + ` in that answer is shown with the ticket.
+
 An address on your own network must be allowed by the operator with ` + "`--allow-outbound`" + `.`
 
 type messenger struct {
-	world  dispatch.World
-	method string
-	url    *url.URL
-	key    []byte // nil when unsigned
-	header map[string]string
-	mask   call.Mask
+	world   dispatch.World
+	method  string
+	url     *url.URL
+	by      []signer // none when unsigned
+	inbound []byte   // nil when nothing is taken in
+	header  map[string]string
+	mask    call.Mask
 }
 
 func open(settings any, w dispatch.World) (dispatch.Messenger, error) {
@@ -63,39 +72,52 @@ func open(settings any, w dispatch.World) (dispatch.Messenger, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := signingKey(string(s.SigningSecret))
+	by, err := s.signers()
+	if err != nil {
+		return nil, err
+	}
+	inbound, err := s.inboundKey()
 	if err != nil {
 		return nil, err
 	}
 	if err := checkHeaders(s.Headers); err != nil {
 		return nil, err
 	}
-	return &messenger{world: w, method: s.Method, url: u, key: key, header: s.Headers, mask: call.Hide(s.secrets(u)...)}, nil
+	return &messenger{
+		world: w, method: s.Method, url: u, by: by, inbound: inbound, header: s.Headers, mask: call.Hide(s.secrets(u)...),
+	}, nil
 }
 
-// Deliver sends the alert once. Any status from 200 to 299 means delivered.
+// Deliver sends the alert once. Any status from 200 to 299 means delivered. The
+// ticket's id names the copy, so that alerts of one ticket share it.
 func (m *messenger) Deliver(ctx context.Context, p dispatch.Parcel) dispatch.Outcome {
 	s, ok := p.Settings.(*ConfigSettings)
 	if !ok {
 		return dispatch.Refused(fmt.Errorf("settings are %T, not those of a webhook", p.Settings))
 	}
-	body, err := message(s.EventType, p)
-	if err != nil {
-		return dispatch.Refused(fmt.Errorf("write the alert as JSON: %w", err))
+	c, out := m.send(ctx, s, alertEvent(s.EventType, p))
+	if out.Kind() != dispatch.OutcomeDelivered {
+		return out
 	}
-	r, err := m.request(ctx, p.DeliveryID, time.Now(), body)
+	return dispatch.Delivered(refOf(p.Ticket, s, c.Body())).Over(c.Exchange())
+}
+
+// send sends an event once.
+func (m *messenger) send(ctx context.Context, _ *ConfigSettings, e event) (*call.Call, dispatch.Outcome) {
+	body, err := encode(envelope{Type: e.name, Timestamp: e.at.UTC(), Data: e.data})
 	if err != nil {
-		return dispatch.Refused(fmt.Errorf("make the request: %w", err))
+		return nil, dispatch.Refused(fmt.Errorf("write the event as JSON: %w", err))
+	}
+	r, err := m.request(ctx, e.id, time.Now(), body)
+	if err != nil {
+		return nil, dispatch.Refused(fmt.Errorf("make the request: %w", err))
 	}
 	c := call.New(m.world.HTTP, m.mask)
 	response, err := c.Do(r)
 	if err == nil {
 		defer response.Body.Close()
 	}
-	if c.Status() == http.StatusGone {
-		return dispatch.Refused(c.Error("the receiver is gone for good; change the actor's url, or take it out of the action")).Over(c.Exchange())
-	}
-	return c.Outcome()
+	return c, judge(c)
 }
 
 func (m *messenger) request(ctx context.Context, id string, now time.Time, body []byte) (*http.Request, error) {
@@ -110,8 +132,8 @@ func (m *messenger) request(ctx context.Context, id string, now time.Time, body 
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	r.Header.Set("Webhook-Id", id)
 	r.Header.Set("Webhook-Timestamp", timestamp)
-	if m.key != nil {
-		r.Header.Set("Webhook-Signature", sign(m.key, id, timestamp, body))
+	if len(m.by) > 0 {
+		r.Header.Set("Webhook-Signature", signatures(m.by, id, timestamp, body))
 	}
 	return r, nil
 }
@@ -135,19 +157,17 @@ func (m *messenger) Test(ctx context.Context) dispatch.Outcome {
 		}
 	}
 	return dispatch.Delivered(dispatch.Ref{}).Over(dispatch.Exchange{
-		Response: m.url.Host + " accepts connections; nothing was sent, so whether it takes alerts is not known. Test an API config to send one.",
+		Response: m.url.Host + " accepts connections; nothing was sent, so whether it takes alerts is not known. Test an API config to send one." + m.keys(),
 	})
 }
 
-// secrets are all that must not show in a record.
-func (s *Settings) secrets(u *url.URL) []string {
-	secrets := []string{string(s.SigningSecret), strings.TrimPrefix(string(s.SigningSecret), secretPrefix)}
-	for _, value := range s.Headers {
-		_, credential, _ := strings.Cut(value, " ") // what stands behind Bearer or Basic
-		secrets = append(secrets, value, strings.TrimSpace(credential))
+// keys are the public keys by which a receiver verifies, as a sentence.
+func (m *messenger) keys() string {
+	var text string
+	for _, s := range m.by {
+		if key := s.public(); key != "" {
+			text += " Public key: " + key
+		}
 	}
-	for _, values := range u.Query() {
-		secrets = append(secrets, values...)
-	}
-	return secrets
+	return text
 }

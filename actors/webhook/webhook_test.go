@@ -24,6 +24,9 @@ import (
 
 const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
+// seed is a private key without its public half.
+const seed = "whsk_yMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMg="
+
 var secrets = map[string]dispatch.Secret{
 	"signingSecret": secret, "headers": `{"Authorization": "Bearer s3cr3t-of-the-header", "X-Team": "soc-team"}`,
 }
@@ -39,7 +42,9 @@ func TestExam(t *testing.T) {
 		Answers: []exam.Answer{
 			{Name: "no content", Status: 204, Want: dispatch.OutcomeDelivered},
 			{Name: "accepted", Status: 202, Body: "queued", Want: dispatch.OutcomeDelivered},
-			{Name: "gone", Status: 410, Want: dispatch.OutcomeRefused, Says: "the receiver is gone for good"},
+			{Name: "gone", Status: 410, Want: dispatch.OutcomeMisconfigured, Says: "change settings.url"},
+			{Name: "aborts", Status: 503, Header: map[string]string{"webhook-delivery": "abort-message", "Retry-After": "60"}, Want: dispatch.OutcomeRefused, Says: "not to send this again"},
+			{Name: "aborts what it took", Status: 200, Header: map[string]string{"webhook-delivery": "abort-message"}, Want: dispatch.OutcomeDelivered},
 			{Name: "says why", Status: 422, Body: "no such\r\nroute", Want: dispatch.OutcomeRefused, Says: "422 Unprocessable Entity: no such route"},
 			{Name: "moved", Status: 301, Want: dispatch.OutcomeRefused, Says: "redirects are not followed"},
 		},
@@ -52,7 +57,10 @@ func TestExam(t *testing.T) {
 			{Name: "method", Settings: `{"url": "https://hooks.example.com", "method": "DELETE"}`, Field: "settings.method"},
 			refusedSecret("secret without prefix", "signingSecret", strings.TrimPrefix(secret, "whsec_")),
 			refusedSecret("secret too short", "signingSecret", "whsec_c2hvcnQ="),
-			refusedSecret("secret of another scheme", "signingSecret", "whsk_yMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMg="),
+			refusedSecret("private key too short", "signingSecret", "whsk_c2hvcnQ="),
+			refusedSecret("private key with another's public key", "signingSecret", "whsk_yMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMi6O2EeKILBtqpLKuPseOoHNuOtmSODU0UBcVB6S58VtQ=="),
+			refusedSecret("previous secret", "previousSecret", "whpk_l//Ig8gL7nI375XZubcD1K1j5goh5gWGdoK3W4s/QwM="),
+			refusedSecret("inbound secret of another scheme", "inboundSecret", seed),
 			refusedSecret("headers no object", "headers", `["X-A"]`),
 			refusedSecret("host", "headers", `{"host": "internal"}`),
 			refusedSecret("signature", "headers", `{"WEBHOOK-signature": "v1,mine"}`),
@@ -76,20 +84,25 @@ func TestSignatureVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var vectors []struct {
-		Name, Secret, ID, Body, Signature string
-		Timestamp                         int64
+	var file struct {
+		Vectors []struct {
+			Name, Secret, PublicKey, ID, Body, Signature string
+			Timestamp                                    int64
+		}
 	}
-	if err := json.Unmarshal(text, &vectors); err != nil || len(vectors) == 0 {
-		t.Fatalf("%d vectors, error %v", len(vectors), err)
+	if err := json.Unmarshal(text, &file); err != nil || len(file.Vectors) == 0 {
+		t.Fatalf("%d vectors, error %v", len(file.Vectors), err)
 	}
-	for _, v := range vectors {
-		key, err := signingKey(v.Secret)
+	for _, v := range file.Vectors {
+		by, err := signerOf("signingSecret", dispatch.Secret(v.Secret))
 		if err != nil {
 			t.Errorf("%s: %v", v.Name, err)
 		}
-		if got := sign(key, v.ID, strconv.FormatInt(v.Timestamp, 10), []byte(v.Body)); got != v.Signature {
+		if got := signatures([]signer{by}, v.ID, strconv.FormatInt(v.Timestamp, 10), []byte(v.Body)); got != v.Signature {
 			t.Errorf("%s: signature %s, want %s", v.Name, got, v.Signature)
+		}
+		if got := by.public(); got != v.PublicKey {
+			t.Errorf("%s: public key %q, want %q", v.Name, got, v.PublicKey)
 		}
 	}
 }
@@ -110,6 +123,45 @@ func TestVerifiedByLibrary(t *testing.T) {
 	}
 	if got := r.Header.Get("Authorization"); got != "Bearer s3cr3t-of-the-header" {
 		t.Errorf("Authorization %q: the actor's header is not sent", got)
+	}
+}
+
+// TestChangeOfSecret: while secrets change, both sign, so that a receiver that
+// knows one of them takes the message.
+func TestChangeOfSecret(t *testing.T) {
+	const before = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+	r := sent(t, map[string]dispatch.Secret{"signingSecret": seed, "previousSecret": before}, exam.Parcel(1))
+	for name, known := range map[string]string{"public key": publicOf(t, seed), "secret before": before} {
+		if err := receiver.Verify([]string{known}, r.Header, r.Body, time.Now()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	verifier, err := standardwebhooks.NewWebhook(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := verifier.Verify(r.Body, r.Header); err != nil {
+		t.Errorf("the library refuses the request: %v", err)
+	}
+}
+
+func publicOf(t *testing.T, secret dispatch.Secret) string {
+	t.Helper()
+	by, err := signerOf("signingSecret", secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return by.public()
+}
+
+// TestPublicKey: who sets the receiver up is told by what key to verify.
+func TestPublicKey(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	m := opened(t, `{"url": "`+server.URL+`"}`, map[string]dispatch.Secret{"signingSecret": seed})
+	out := m.(dispatch.Tester).Test(t.Context())
+	if said := out.Exchange().Response; !strings.HasSuffix(said, " Public key: whpk_l//Ig8gL7nI375XZubcD1K1j5goh5gWGdoK3W4s/QwM=") {
+		t.Errorf("the test says %q", said)
 	}
 }
 

@@ -1,5 +1,6 @@
 // Package webhook is a receiver of webhooks as a careful user would write one: it takes each message once, counts the
-// copies, and, given secrets, lets in only what carries a Standard Webhooks v1 signature. It does not read the body.
+// copies, and, given keys, lets in only what carries a Standard Webhooks signature. It does not read the body. A Callback is what it
+// sends back.
 package webhook
 
 import (
@@ -15,7 +16,8 @@ import (
 
 // Options of a receiver.
 type Options struct {
-	// Secrets are the whsec_ secrets of which one must have signed; none means that signatures are not looked at.
+	// Secrets are the whsec_ secrets and whpk_ public keys of which one must have signed; none means that signatures are
+	// not looked at.
 	Secrets []string
 }
 

@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -67,26 +68,28 @@ func TestVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var vectors []struct {
-		Name, Secret, ID, Body, Signature string
-		Timestamp                         int64
+	var file struct {
+		Vectors []struct {
+			Name, Secret, PublicKey, ID, Body, Signature string
+			Timestamp                                    int64
+		}
 	}
-	if err := json.Unmarshal(raw, &vectors); err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal(raw, &file); err != nil || len(file.Vectors) == 0 {
+		t.Fatalf("%d vectors, error %v", len(file.Vectors), err)
 	}
-	for _, v := range vectors {
+	for _, v := range file.Vectors {
 		h := http.Header{}
 		h.Set("webhook-id", v.ID)
 		h.Set("webhook-timestamp", strconv.FormatInt(v.Timestamp, 10))
 		h.Set("webhook-signature", v.Signature)
-		at := time.Unix(v.Timestamp, 0)
-		if err := webhook.Verify([]string{secret, v.Secret}, h, []byte(v.Body), at.Add(5*time.Minute)); err != nil {
+		at, key := time.Unix(v.Timestamp, 0), cmp.Or(v.PublicKey, v.Secret)
+		if err := webhook.Verify([]string{secret, key}, h, []byte(v.Body), at.Add(5*time.Minute)); err != nil {
 			t.Errorf("%s: %v", v.Name, err)
 		}
-		if err := webhook.Verify([]string{v.Secret}, h, []byte(v.Body+" "), at); err == nil {
+		if err := webhook.Verify([]string{key}, h, []byte(v.Body+" "), at); err == nil {
 			t.Errorf("%s: accepted with another body", v.Name)
 		}
-		if err := webhook.Verify([]string{v.Secret}, h, []byte(v.Body), at.Add(301*time.Second)); err == nil {
+		if err := webhook.Verify([]string{key}, h, []byte(v.Body), at.Add(301*time.Second)); err == nil {
 			t.Errorf("%s: accepted when too old", v.Name)
 		}
 	}
@@ -127,5 +130,37 @@ func TestCountsCopies(t *testing.T) {
 	}
 	if n := len(r.Requests.All()); n != 5 {
 		t.Errorf("requests recorded: %d", n)
+	}
+}
+
+// TestCallback: the reference library takes what the receiver sends back, and a second receiver knows the duplicate.
+func TestCallback(t *testing.T) {
+	r, c := start(t, webhook.Options{Secrets: []string{secret}})
+	call := webhook.Callback{Secret: secret, ID: "msg_7", Body: `{"ticketId": "tkt_1", "status": "CLOSED"}`}
+	for range 2 {
+		if status, answer, err := call.Send(t.Context(), c, r.URL()); status != http.StatusOK || answer != "" || err != nil {
+			t.Errorf("answered %d %q %v", status, answer, err)
+		}
+	}
+	if got := r.Taken(); len(got) != 1 || got[0].Copies != 2 {
+		t.Errorf("taken: %+v", got)
+	}
+	call.At = time.Now().Add(-time.Hour)
+	if status, _, err := call.Send(t.Context(), c, r.URL()); status != http.StatusUnauthorized || err != nil {
+		t.Errorf("late: %d %v", status, err)
+	}
+	header, err := webhook.Callback{Secret: secret, Body: "x"}.Sign()
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := verifier.Verify([]byte("x"), header); err != nil {
+		t.Errorf("the library refuses the callback: %v", err)
+	}
+	if _, err := (webhook.Callback{Secret: "whsec_x"}).Sign(); err == nil {
+		t.Error("signed with a bad secret")
 	}
 }
