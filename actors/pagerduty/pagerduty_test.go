@@ -3,7 +3,6 @@ package pagerduty
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -197,16 +196,5 @@ func config(p dispatch.Parcel) dispatch.Parcel {
 
 func opened(t *testing.T, vendor http.Handler, secrets map[string]dispatch.Secret) dispatch.Messenger {
 	t.Helper()
-	server := httptest.NewServer(vendor)
-	t.Cleanup(server.Close)
-	settings := `{"eventsUrl": "` + server.URL + `", "apiUrl": "` + server.URL + `"}`
-	filled, problems := dispatch.Fill(Kind().Settings, dispatch.JSON(settings), secrets)
-	if problems != nil {
-		t.Fatal(problems)
-	}
-	m, err := Kind().Open(filled, dispatch.World{HTTP: server.Client(), Instance: "srv-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
+	return openedWith(t, vendor, "", secrets)
 }

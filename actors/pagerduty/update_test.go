@@ -1,0 +1,309 @@
+package pagerduty
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"tocsin/actors/internal/exam"
+	"tocsin/dispatch"
+	"tocsin/fake"
+	account "tocsin/fake/pagerduty"
+)
+
+const ours = `"from": "alert-dispatch@example.com"`
+
+// TestUpdate: whatever the incident shows, an update and its repeat leave it as
+// the ticket is, with the key that made it.
+func TestUpdate(t *testing.T) {
+	open, acknowledged, closed := dispatch.TicketOpen, dispatch.TicketAcknowledged, dispatch.TicketClosed
+	for _, row := range []struct {
+		seen, want dispatch.TicketStatus
+		incidents  string
+	}{
+		{open, open, "triggered"},
+		{open, acknowledged, "acknowledged"},
+		{open, closed, "resolved"},
+		{acknowledged, open, "triggered"},
+		{acknowledged, acknowledged, "acknowledged"},
+		{acknowledged, closed, "resolved"},
+		{closed, open, "resolved triggered"}, // what is resolved stays so
+		{closed, acknowledged, "resolved acknowledged"},
+		{closed, closed, "resolved"},
+	} {
+		a := started(t, account.Options{APIKey: token})
+		m := openedWith(t, a, ours, hookSecrets(token)).(*messenger)
+		trigger(t, m, 1)
+		if row.seen != open {
+			updated(t, m, 1, open, row.seen)
+		}
+		for range 2 {
+			ref := updated(t, m, 1, row.seen, row.want)
+			if statuses[ref.Word] != row.want || (ref.ID != "" && ref.ID != "srv-1:"+exam.Parcel(1).Ticket.ID) {
+				t.Errorf("%s to %s: ref %+v", row.seen, row.want, ref)
+			}
+		}
+		var got []string
+		for _, i := range a.Incidents() {
+			got = append(got, i.Status)
+		}
+		if strings.Join(got, " ") != row.incidents {
+			t.Errorf("%s to %s: incidents are %v, want %s", row.seen, row.want, got, row.incidents)
+		}
+	}
+}
+
+// TestUpdateSaysAgain: an incident that takes the place of a resolved one has all
+// that the first one had, and the key of the copy even when the ticket is another.
+func TestUpdateSaysAgain(t *testing.T) {
+	a := started(t, account.Options{})
+	m := opened(t, a, hookSecrets("")).(*messenger)
+	trigger(t, m, 1)
+	updated(t, m, 1, dispatch.TicketOpen, dispatch.TicketClosed)
+	u := update(1, dispatch.TicketClosed, dispatch.TicketOpen)
+	u.Ticket.ID = "tkt_of-its-successor"
+	if out := m.Update(t.Context(), u); out.Kind() != dispatch.OutcomeDelivered {
+		t.Fatal(out.Err())
+	}
+	all := a.Incidents()
+	first, second := all[0].Alerts[0].Event, all[1].Alerts[0].Event
+	if second.ClientURL == "" || second.ClientURL != first.ClientURL || second.Payload.Summary != first.Payload.Summary || second.DedupKey != first.DedupKey {
+		t.Errorf("the second alert is %+v, the first was %+v", second, first)
+	}
+}
+
+// TestFollowUp joins the copy's alert, and does not take its acknowledgement back.
+func TestFollowUp(t *testing.T) {
+	a := started(t, account.Options{})
+	m := opened(t, a, hookSecrets("")).(*messenger)
+	trigger(t, m, 1)
+	updated(t, m, 1, dispatch.TicketOpen, dispatch.TicketAcknowledged)
+	p := config(exam.Parcel(2))
+	p.Link = &dispatch.TicketLink{ExternalID: "srv-1:" + exam.Parcel(1).Ticket.ID, Seen: dispatch.TicketAcknowledged}
+	out := m.Deliver(t.Context(), p)
+	if out.Ref().ID != p.Link.ExternalID || out.Ref().Shows != dispatch.TicketAcknowledged {
+		t.Errorf("outcome %v, ref %+v", out.Kind(), out.Ref())
+	}
+	if all := a.Incidents(); len(all) != 1 || all[0].Alerts[0].Events != 3 || all[0].Status != account.Acknowledged {
+		t.Errorf("incidents %+v", all)
+	}
+}
+
+// TestTakeBack: only the REST API can take an acknowledgement back, in the name
+// of a user. Without it the refusal says what to do; no refusal pauses the actor,
+// as alerts go out all the same.
+func TestTakeBack(t *testing.T) {
+	for _, row := range []struct {
+		name, settings string
+		token          dispatch.Secret
+		o              account.Options
+		step           fake.Step
+		want           dispatch.OutcomeKind
+		says           string
+	}{
+		{name: "no token", settings: ours, want: dispatch.OutcomeRefused, says: "secrets.token and settings.from"},
+		{name: "no user", token: token, want: dispatch.OutcomeRefused, says: "secrets.token and settings.from"},
+		{name: "other token", settings: ours, token: "u+another-token", want: dispatch.OutcomeRefused, says: "secrets.token is not accepted"},
+		{name: "may only read", settings: ours, token: token, o: account.Options{ReadOnly: true}, want: dispatch.OutcomeRefused, says: "secrets.token is not accepted"},
+		{name: "nobody's email", settings: `"from": "nobody@example.com"`, token: token, want: dispatch.OutcomeRefused, says: "settings.from is not the email of a user"},
+		{name: "nothing found", settings: ours, token: token, step: fake.Step{Path: "/incidents", Status: 200, Body: `{"incidents":[]}`}, want: dispatch.OutcomeRefused, says: "sees no incident"},
+		{name: "busy", settings: ours, token: token, step: fake.Step{Path: "/incidents", Status: 429}, want: dispatch.OutcomeDeferred},
+		{name: "question lost", settings: ours, token: token, step: fake.Step{Path: "/incidents", Reset: true, Times: -1}, want: dispatch.OutcomeDeferred},
+		{name: "of the account", settings: ours, token: token, o: account.Options{AccountKey: true}, want: dispatch.OutcomeDelivered},
+	} {
+		row.o.APIKey = token
+		a := started(t, row.o)
+		m := openedWith(t, a, row.settings, hookSecrets(row.token)).(*messenger)
+		trigger(t, m, 1)
+		updated(t, m, 1, dispatch.TicketOpen, dispatch.TicketAcknowledged)
+		a.Play(row.step)
+		out := m.Update(t.Context(), update(1, dispatch.TicketAcknowledged, dispatch.TicketOpen))
+		if out.Kind() != row.want || (row.says != "" && !strings.Contains(out.Err().Error(), row.says)) {
+			t.Errorf("%s: %v %v, want %v", row.name, out.Kind(), out.Err(), row.want)
+		}
+		want := account.Acknowledged
+		if row.want == dispatch.OutcomeDelivered {
+			want = account.Triggered
+			if out.Ref().URL == "" || !slices.Equal(out.Ref().Also, []string{"Q0000000000001"}) {
+				t.Errorf("%s: ref %+v", row.name, out.Ref())
+			}
+		}
+		if got := a.Incidents()[0].Status; got != want {
+			t.Errorf("%s: the incident is %s, want %s", row.name, got, want)
+		}
+	}
+}
+
+// TestTakeBackMeetsAPerson: the incident was resolved, or triggered again, before
+// our call came, or while it was on its way.
+func TestTakeBackMeetsAPerson(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		before func(*account.Account) error
+		answer string // of the PUT
+		want   dispatch.OutcomeKind
+	}{
+		{"resolved before", func(a *account.Account) error { return a.Resolve("Q0000000000001", "PUSR001") }, "", dispatch.OutcomeDelivered},
+		{"timed out before", func(a *account.Account) error { return a.AckTimeout("Q0000000000001") }, "", dispatch.OutcomeDelivered},
+		{"resolved meanwhile", nil, string(restFile(t, "400.already-resolved")), dispatch.OutcomeDeferred},
+		{"resolved meanwhile, by code", nil, `{"error":{"message":"x","code":1001}}`, dispatch.OutcomeDeferred},
+		{"timed out meanwhile", nil, `{"error":{"message":"Incident is not acknowledged","code":1012}}`, dispatch.OutcomeDelivered},
+	} {
+		a := started(t, account.Options{APIKey: token})
+		m := openedWith(t, a, ours, hookSecrets(token)).(*messenger)
+		trigger(t, m, 1)
+		updated(t, m, 1, dispatch.TicketOpen, dispatch.TicketAcknowledged)
+		if row.before != nil {
+			must(t, row.before(a))
+		}
+		if row.answer != "" { // the question is answered as ever, the PUT of the same path is not
+			found, _ := m.incidentOf(t.Context(), "srv-1:"+exam.Parcel(1).Ticket.ID)
+			a.Play(fake.Step{Path: "/incidents", Status: 400, Body: row.answer, Headers: map[string]string{"Content-Type": "application/json"}})
+			if out := m.put(t.Context(), found); out.Kind() != row.want {
+				t.Errorf("%s: %v %v, want %v", row.name, out.Kind(), out.Err(), row.want)
+			}
+			continue
+		}
+		updated(t, m, 1, dispatch.TicketAcknowledged, dispatch.TicketOpen)
+		all := a.Incidents()
+		if got := all[len(all)-1].Status; got != account.Triggered {
+			t.Errorf("%s: the last incident is %s", row.name, got)
+		}
+	}
+}
+
+func restFile(t *testing.T, name string) []byte {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("testdata/rest", name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// TestFaults: every form in which the REST API says what is wrong is understood,
+// where the library loses it.
+func TestFaults(t *testing.T) {
+	for name, want := range map[string]fault{
+		"400.already-resolved":    {2001, "Invalid Input Provided: Incident Already Resolved"},
+		"400.errors-as-string":    {2001, "Invalid Input Provided: Requester User Not Found"},
+		"400.errors-as-object":    {2001, "Invalid Request: {"},
+		"400.requester-not-found": {2001, "Invalid Input Provided: Requester User Not Found"},
+		"401":                     {2006, "Authentication failed"},
+		"404":                     {2100, "Not Found"},
+	} {
+		if got := faultOf(restFile(t, name)); got.code != want.code || !strings.HasPrefix(got.text, want.text) {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+	for body, want := range map[string]fault{
+		`{"error": ["one", "two"]}`: {0, "one, two"}, `{"error": "text"}`: {0, "text"}, "<html>": {}, `{}`: {},
+	} {
+		if got := faultOf([]byte(body)); got != want {
+			t.Errorf("%s: %+v, want %+v", body, got, want)
+		}
+	}
+}
+
+// TestEndedCall: the time given is over, which the library's errors do not say.
+func TestEndedCall(t *testing.T) {
+	a := started(t, account.Options{APIKey: token})
+	m := openedWith(t, a, ours, hookSecrets(token)).(*messenger)
+	a.Play(fake.Step{Hang: true, Times: -1})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, _ = a.Requests.Wait(t.Context(), 1)
+		cancel()
+	}()
+	if _, out := m.incidentOf(ctx, "srv-1:x"); out.Kind() != dispatch.OutcomeDeferred {
+		t.Errorf("a question: %v %v", out.Kind(), out.Err())
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	go func() {
+		_, _ = a.Requests.Wait(t.Context(), 2)
+		cancel()
+	}()
+	if out := m.Update(ctx, update(1, dispatch.TicketOpen, dispatch.TicketClosed)); out.Kind() != dispatch.OutcomeUncertain {
+		t.Errorf("an event: %v %v", out.Kind(), out.Err())
+	}
+}
+
+// TestInstall: the subscription is for the service or the account and for what is
+// understood; the new secret stands behind those that are there.
+func TestInstall(t *testing.T) {
+	for settings, want := range map[string]string{`"serviceId": "PSVC001"`: `{"id":"PSVC001","type":"service_reference"}`, "": `{"type":"account_reference"}`} {
+		a := started(t, account.Options{APIKey: token})
+		m := openedWith(t, a, settings, hookSecrets(token)).(*messenger)
+		secrets, out := m.Install(t.Context(), "https://tocsin.example.com/hooks/act_1")
+		if out.Kind() != dispatch.OutcomeDelivered {
+			t.Fatal(out.Err())
+		}
+		kept := strings.Fields(string(secrets["webhookSecret"]))
+		if len(kept) != 2 || kept[0] != hookSecret {
+			t.Fatalf("%d secrets are kept, want the old one and the new one", len(kept))
+		}
+		var asked struct {
+			Subscription struct {
+				Filter map[string]string
+				Events []string
+			} `json:"webhook_subscription"`
+		}
+		if err := json.Unmarshal(a.Requests.All()[0].Body, &asked); err != nil {
+			t.Fatal(err)
+		}
+		filter, _ := json.Marshal(asked.Subscription.Filter)
+		if string(filter) != want || len(asked.Subscription.Events) != len(told) {
+			t.Errorf("asked for %s of %v", filter, asked.Subscription.Events)
+		}
+	}
+}
+
+// TestInstallRefused: what is missing or wrong is named.
+func TestInstallRefused(t *testing.T) {
+	const address = "https://tocsin.example.com/hooks/act_1"
+	for _, row := range []struct {
+		name, address string
+		token         dispatch.Secret
+		step          fake.Step
+		want          dispatch.OutcomeKind
+		says          string
+	}{
+		{"no token", address, "", fake.Step{}, dispatch.OutcomeMisconfigured, "secrets.token"},
+		{"no address", "/hooks/act_1", token, fake.Step{}, dispatch.OutcomeRefused, "public address"},
+		{"other token", address, "u+another-token", fake.Step{}, dispatch.OutcomeRefused, "secrets.token"},
+		{"no secret", address, token, fake.Step{Status: 200, Body: `{"webhook_subscription":{}}`}, dispatch.OutcomeRefused, "no secret"},
+		{"no JSON", address, token, fake.Step{Status: 200, Body: `<html>`}, dispatch.OutcomeRefused, "no secret"},
+		{"answer lost", address, token, fake.Step{Apply: true, Reset: true}, dispatch.OutcomeUncertain, ""},
+		{"any 2xx", address, token, fake.Step{Status: 200, Body: `{"webhook_subscription":{"delivery_method":{"secret":"s"}}}`}, dispatch.OutcomeDelivered, ""},
+	} {
+		a := started(t, account.Options{APIKey: token})
+		a.Play(row.step)
+		_, out := opened(t, a, hookSecrets(row.token)).(dispatch.Installer).Install(t.Context(), row.address)
+		if out.Kind() != row.want || (row.says != "" && !strings.Contains(out.Err().Error(), row.says)) {
+			t.Errorf("%s: %v %v, want %v", row.name, out.Kind(), out.Err(), row.want)
+		}
+	}
+}
+
+// TestInstalledWebhooksAreTaken: what the subscription sends is authentic.
+func TestInstalledWebhooksAreTaken(t *testing.T) {
+	a := started(t, account.Options{APIKey: token})
+	e := heardBy(t, a, token)
+	hooks := a.TakeWebhooks()
+	secrets, out := e.m.Install(t.Context(), "http://127.0.0.1:1/hooks/act_1")
+	if out.Kind() != dispatch.OutcomeDelivered || len(hooks) != 0 {
+		t.Fatal(out.Err())
+	}
+	a.HoldWebhooks()
+	trigger(t, e.m, 1)
+	e.m.settings.WebhookSecret = secrets["webhookSecret"]
+	for _, w := range a.TakeWebhooks() {
+		if _, reply := e.m.Receive(t.Context(), inbound(w.Header, w.Body)); reply.Status != 0 {
+			t.Errorf("subscription %s: status %d", w.Subscription, reply.Status)
+		}
+	}
+}
