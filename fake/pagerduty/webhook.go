@@ -33,7 +33,11 @@ func (a *Account) tell(i *Incident, event string, by agent) {
 	if event == "incident.triggered" && len(i.Alerts) > 0 && i.Alerts[0].Client != "" {
 		client = object{"name": i.Alerts[0].Client, "url": i.Alerts[0].ClientURL}
 	}
-	a.announce(i, event, by, client, a.told(i))
+	data := a.told(i)
+	if event == "incident.reopened" {
+		data["reopened_at"] = stamp(i.changed)
+	}
+	a.announce(i, event, by, client, data)
 }
 
 // announce puts an event into the queue of every subscription that asked for it.
