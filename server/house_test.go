@@ -33,7 +33,12 @@ type api struct {
 // client with an administrator's token.
 func open(t *testing.T, change func(*Serve)) api {
 	t.Helper()
-	dir := t.TempDir()
+	return openIn(t, t.TempDir(), io.Discard, change)
+}
+
+// openIn does so in a directory, and writes the log.
+func openIn(t *testing.T, dir string, log io.Writer, change func(*Serve)) api {
+	t.Helper()
 	s := &Serve{
 		Books:  Books{Data: dir, Database: "sqlite:" + filepath.Join(dir, "tocsin.db"), KeyFile: filepath.Join(dir, "key")},
 		Listen: "127.0.0.1:0", AllowOutbound: []string{"127.0.0.1"}, UnknownModels: "register", Introspection: true, LogFormat: "text",
@@ -41,7 +46,7 @@ func open(t *testing.T, change func(*Serve)) api {
 	if change != nil {
 		change(s)
 	}
-	h, err := s.open(t.Context(), streams{nil, io.Discard, io.Discard})
+	h, err := s.open(t.Context(), streams{nil, io.Discard, log})
 	if err != nil {
 		t.Fatal(err)
 	}
