@@ -15,13 +15,13 @@ import (
 const inboundSecret = "whsec_AgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICE="
 
 // taken is what becomes of a callback.
-func taken(t *testing.T, inbound dispatch.Secret, c receiver.Callback) ([]dispatch.StatusChange, dispatch.Reply) {
+func taken(t *testing.T, c receiver.Callback) ([]dispatch.StatusChange, dispatch.Reply) {
 	t.Helper()
 	header, err := c.Sign()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return received(t, inbound, header, c.Body)
+	return received(t, inboundSecret, header, c.Body)
 }
 
 func received(t *testing.T, inbound dispatch.Secret, header http.Header, body string) ([]dispatch.StatusChange, dispatch.Reply) {
@@ -52,7 +52,7 @@ func TestCallback(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			changes, reply := taken(t, inboundSecret, receiver.Callback{Secret: inboundSecret, ID: "msg_1", At: at, Body: row.body})
+			changes, reply := taken(t, receiver.Callback{Secret: inboundSecret, ID: "msg_1", At: at, Body: row.body})
 			row.want.EventID, row.want.At = "msg_1", at
 			if diff := cmp.Diff([]dispatch.StatusChange{row.want}, changes); diff != "" || reply.Status != http.StatusAccepted {
 				t.Errorf("reply %+v, changes (-want +got):\n%s", reply, diff)
@@ -65,13 +65,13 @@ func TestCallback(t *testing.T) {
 // replay after five minutes is not authentic any more.
 func TestSameCallbackTwice(t *testing.T) {
 	c := receiver.Callback{Secret: inboundSecret, ID: "msg_9", Body: `{"ticketId": "tkt_1", "status": "CLOSED"}`}
-	first, _ := taken(t, inboundSecret, c)
-	second, reply := taken(t, inboundSecret, c)
+	first, _ := taken(t, c)
+	second, reply := taken(t, c)
 	if len(first) != 1 || len(second) != 1 || first[0].EventID != second[0].EventID || reply.Status != http.StatusAccepted {
 		t.Errorf("first %+v, second %+v, reply %+v", first, second, reply)
 	}
 	c.At = time.Now().Add(-6 * time.Minute)
-	if late, reply := taken(t, inboundSecret, c); late != nil || reply.Status != http.StatusUnauthorized {
+	if late, reply := taken(t, c); late != nil || reply.Status != http.StatusUnauthorized {
 		t.Errorf("a replay brings %+v, reply %+v", late, reply)
 	}
 }
@@ -150,7 +150,7 @@ func TestBadCallback(t *testing.T) {
 		{"long id", long, `{"ticketId": "tkt_1", "status": "CLOSED"}`, "webhook-id"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			changes, reply := taken(t, inboundSecret, receiver.Callback{Secret: inboundSecret, ID: row.id, Body: row.body})
+			changes, reply := taken(t, receiver.Callback{Secret: inboundSecret, ID: row.id, Body: row.body})
 			if reply.Status != http.StatusBadRequest || reply.Type != "application/json" || !strings.Contains(reply.Body, `"field":"`+row.field+`"`) || changes != nil {
 				t.Errorf("reply %+v, changes %+v; want the field %s", reply, changes, row.field)
 			}

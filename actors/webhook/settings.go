@@ -22,12 +22,16 @@ type Settings struct {
 
 // ConfigSettings are those of a webhook API config.
 type ConfigSettings struct {
-	EventType string `json:"eventType" title:"Event type" doc:"Give the type that the receiver looks at, words joined by dots" required:"true" max:"100"`
-	Updates   bool   `json:"updates" title:"Updates" doc:"Send a ticket.updated event when the ticket's status changes, and let the receiver change it by its inbound address"`
+	EventType   string `json:"eventType" title:"Event type" doc:"Give the type that the receiver looks at, words joined by dots" required:"true" max:"100"`
+	Envelope    string `json:"envelope" title:"Envelope" doc:"Give the form of the message: Standard Webhooks, or CloudEvents 1.0 as one JSON object or with its attributes as headers" required:"true" enum:"standard,cloudevents-structured,cloudevents-binary"`
+	Body        string `json:"body" title:"Body" doc:"A text of its own instead of the envelope, with fields such as {{.Alert.Summary}}; in JSON put each field between quotes. Updates are not sent then" max:"20000"`
+	ContentType string `json:"contentType" title:"Content type" doc:"Of a body of its own" max:"200"`
+	Updates     bool   `json:"updates" title:"Updates" doc:"Send a ticket.updated event when the ticket's status changes, and let the receiver change it by its inbound address"`
 }
 
-// follows tells whether the receiver hears of the ticket from then on.
-func (s *ConfigSettings) follows() bool { return s.Updates }
+// follows tells whether the receiver hears of the ticket from then on. One that
+// asked for a body of its own does not know an event by its type.
+func (s *ConfigSettings) follows() bool { return s.Updates && s.Body == "" }
 
 // signers reads the secrets that sign, the newest first.
 func (s *Settings) signers() ([]signer, error) {

@@ -23,7 +23,11 @@ func (m *messenger) Update(ctx context.Context, u dispatch.StatusUpdate) dispatc
 		Ticket:   ticketOf(&u.Ticket, u.TicketURL),
 		Delivery: delivery{ID: u.DeliveryID, Attempt: u.Attempt},
 	}}
-	_, out := m.send(ctx, s, e)
+	l, err := e.write(s.Envelope, m.world.Instance)
+	if err != nil {
+		return dispatch.Refused(fmt.Errorf("write the message: %w", err))
+	}
+	_, out := m.send(ctx, u.DeliveryID, l)
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"tocsin/actors/internal/call"
@@ -26,7 +27,7 @@ func Kind() dispatch.Kind {
 		Description:    "Sends the alert and each change of its ticket as JSON to a web address, in the form and with the signature of Standard Webhooks, and takes signed callbacks that move the ticket.",
 		SetupHelp:      setupHelp,
 		Settings:       &Settings{Method: http.MethodPost},
-		ConfigSettings: &ConfigSettings{EventType: "alert.raised", Updates: true},
+		ConfigSettings: &ConfigSettings{EventType: "alert.raised", Envelope: standard, ContentType: "application/json", Updates: true},
 		DefaultName:    "Webhook-Default",
 		Capabilities:   []dispatch.Capability{dispatch.CanDeliver, dispatch.CanUpdate, dispatch.CanReceive},
 		AtOnce:         64,
@@ -45,6 +46,9 @@ A secret is ` + "`whsec_`" + ` and 24 to 64 random bytes in base64, for example 
 
 To change over to a new secret, give the old one as the previous: both sign until you take it out.
 A secret that begins with ` + "`whsk_`" + ` signs with an ed25519 key; a test of the actor tells the public key for the receiver.
+
+An API config may ask for the form of CloudEvents instead, or give a body of its own, such as
+` + "`{\"text\": \"{{.Alert.Summary}}\"}`" + `. Nothing follows a body of its own when the ticket changes.
 
 When a ticket changes, the receiver gets an event ` + "`ticket.updated`" + ` with its status.
 To change the ticket from there, give an inbound secret, and send to the actor's inbound address, signed in the same way,
@@ -95,20 +99,28 @@ func (m *messenger) Deliver(ctx context.Context, p dispatch.Parcel) dispatch.Out
 	if !ok {
 		return dispatch.Refused(fmt.Errorf("settings are %T, not those of a webhook", p.Settings))
 	}
-	c, out := m.send(ctx, s, alertEvent(s.EventType, p))
+	if s.Body != "" {
+		l, err := s.own(p)
+		return m.deliver(ctx, p, s, l, err)
+	}
+	l, err := alertEvent(s.EventType, p).write(s.Envelope, m.world.Instance)
+	return m.deliver(ctx, p, s, l, err)
+}
+
+func (m *messenger) deliver(ctx context.Context, p dispatch.Parcel, s *ConfigSettings, l letter, err error) dispatch.Outcome {
+	if err != nil {
+		return dispatch.Refused(fmt.Errorf("write the message: %w", err))
+	}
+	c, out := m.send(ctx, p.DeliveryID, l)
 	if out.Kind() != dispatch.OutcomeDelivered {
 		return out
 	}
 	return dispatch.Delivered(refOf(p.Ticket, s, c.Body())).Over(c.Exchange())
 }
 
-// send sends an event once.
-func (m *messenger) send(ctx context.Context, _ *ConfigSettings, e event) (*call.Call, dispatch.Outcome) {
-	body, err := encode(envelope{Type: e.name, Timestamp: e.at.UTC(), Data: e.data})
-	if err != nil {
-		return nil, dispatch.Refused(fmt.Errorf("write the event as JSON: %w", err))
-	}
-	r, err := m.request(ctx, e.id, time.Now(), body)
+// send sends a letter once.
+func (m *messenger) send(ctx context.Context, id string, l letter) (*call.Call, dispatch.Outcome) {
+	r, err := m.request(ctx, id, time.Now(), l)
 	if err != nil {
 		return nil, dispatch.Refused(fmt.Errorf("make the request: %w", err))
 	}
@@ -120,12 +132,14 @@ func (m *messenger) send(ctx context.Context, _ *ConfigSettings, e event) (*call
 	return c, judge(c)
 }
 
-func (m *messenger) request(ctx context.Context, id string, now time.Time, body []byte) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, m.method, m.url.String(), bytes.NewReader(body))
+func (m *messenger) request(ctx context.Context, id string, now time.Time, l letter) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, m.method, m.url.String(), bytes.NewReader(l.body))
 	if err != nil {
 		return nil, err
 	}
-	r.Header.Set("Content-Type", "application/json")
+	for name, value := range l.header {
+		r.Header.Set(name, value)
+	}
 	for name, value := range m.header {
 		r.Header.Set(name, value)
 	}
@@ -133,7 +147,7 @@ func (m *messenger) request(ctx context.Context, id string, now time.Time, body 
 	r.Header.Set("Webhook-Id", id)
 	r.Header.Set("Webhook-Timestamp", timestamp)
 	if len(m.by) > 0 {
-		r.Header.Set("Webhook-Signature", signatures(m.by, id, timestamp, body))
+		r.Header.Set("Webhook-Signature", signatures(m.by, id, timestamp, l.body))
 	}
 	return r, nil
 }
@@ -161,13 +175,13 @@ func (m *messenger) Test(ctx context.Context) dispatch.Outcome {
 	})
 }
 
-// keys are the public keys by which a receiver verifies, as a sentence.
+// keys are the public keys by which a receiver verifies, as sentences.
 func (m *messenger) keys() string {
-	var text string
+	var text strings.Builder
 	for _, s := range m.by {
 		if key := s.public(); key != "" {
-			text += " Public key: " + key
+			text.WriteString(" Public key: " + key)
 		}
 	}
-	return text
+	return text.String()
 }
