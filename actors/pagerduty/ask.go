@@ -25,7 +25,7 @@ func (m *messenger) Ask(ctx context.Context, links []dispatch.TicketLink) ([]dis
 		return nil, dispatch.Delivered(dispatch.Ref{})
 	}
 	keys := keysOf(links)
-	rand.Shuffle(len(keys), func(a, b int) { keys[a], keys[b] = keys[b], keys[a] })
+	rand.Shuffle(len(keys), func(a, b int) { keys[a], keys[b] = keys[b], keys[a] }) //nolint:gosec // a fair order needs no secrecy
 	var changes []dispatch.StatusChange
 	for n, key := range keys {
 		if n > 0 && !rest(ctx) {

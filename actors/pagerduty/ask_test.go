@@ -3,6 +3,7 @@ package pagerduty
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,6 +55,25 @@ func TestAsk(t *testing.T) {
 			t.Errorf("%d changes, %v %v", len(changes), out.Kind(), out.Err())
 		}
 	})
+}
+
+// TestReopened: an incident that a person opened again is open, whether its
+// alerts are or not.
+func TestReopened(t *testing.T) {
+	for _, stay := range []bool{false, true} {
+		a := started(t, account.Options{APIKey: token, AlertsStay: stay})
+		to := heardBy(t, a, token)
+		trigger(t, to.m, 1)
+		must(t, a.Resolve("Q0000000000001", "PUSR001"), a.Reopen("Q0000000000001", "PUSR001"), a.Acknowledge("Q0000000000001", "PUSR001"))
+		name := copies(t, 1)[0].ExternalID
+		if c := to.wait(t, 4)[3]; c.Status != dispatch.TicketAcknowledged || !slices.Equal(c.Names, []string{name}) {
+			t.Errorf("alerts stay %v: %+v", stay, c)
+		}
+		changes, out := to.m.Ask(t.Context(), copies(t, 1))
+		if out.Kind() != dispatch.OutcomeDelivered || len(changes) != 1 || changes[0].Status != dispatch.TicketAcknowledged {
+			t.Errorf("alerts stay %v: asked, %+v %v", stay, changes, out.Err())
+		}
+	}
 }
 
 // TestAskLeavesOut: nothing is asked without a token, with an empty key, which

@@ -72,7 +72,8 @@ func (m *messenger) holding(ctx context.Context, from pagerduty.Incident, key st
 	if out.Kind() != dispatch.OutcomeDelivered || at < 0 {
 		return nil, out
 	}
-	if alerts[at].isResolved() {
+	// An open incident without an open alert was opened again by a person.
+	if alerts[at].isResolved() && from.AlertCounts.Triggered > 0 {
 		i.status, i.word = dispatch.TicketClosed, wordResolved
 	}
 	return i, out

@@ -106,14 +106,15 @@ func (m *messenger) goOn(ctx context.Context, out dispatch.Outcome, isKnown bool
 
 // namesOf are the names of the copies that a change is about. One incident may
 // hold alerts of several tickets, so those it holds now are better than what was
-// known of it. An alert that is resolved in an open incident stays so.
+// known of it. An alert that is resolved beside open ones stays so.
 func namesOf(c dispatch.StatusChange, alerts []alert) []string {
 	if len(alerts) == 0 {
 		return c.Names
 	}
 	var keys []string
+	hasOpen := slices.ContainsFunc(alerts, func(a alert) bool { return !a.isResolved() })
 	for _, a := range alerts {
-		stays := a.isResolved() && c.Status == dispatch.TicketAcknowledged
+		stays := a.isResolved() && hasOpen && c.Status == dispatch.TicketAcknowledged
 		if a.key != "" && !stays && !slices.Contains(keys, a.key) {
 			keys = append(keys, a.key)
 		}

@@ -1,13 +1,8 @@
 package pagerduty
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,86 +12,8 @@ import (
 
 	"tocsin/actors/internal/exam"
 	"tocsin/dispatch"
-	"tocsin/fake"
 	account "tocsin/fake/pagerduty"
 )
-
-const hookSecret = "gn50M3gVn06a86IyOauUEiRnnQVTnuikdtBMa/dgVZVraEz2sKMpUrLRZaIRh3Df"
-
-// vector is a webhook whose signature is known.
-type vector struct {
-	Name     string
-	BodyFile string `json:"body_file"`
-	Secret   string
-	Headers  map[string]string
-	Expect   string
-}
-
-func vectors(t *testing.T) []vector {
-	t.Helper()
-	var all struct{ Vectors []vector }
-	if err := json.Unmarshal(webhookFile(t, "vectors.json"), &all); err != nil || len(all.Vectors) < 40 {
-		t.Fatalf("%d vectors, error %v", len(all.Vectors), err)
-	}
-	return all.Vectors
-}
-
-func webhookFile(t *testing.T, name string) []byte {
-	t.Helper()
-	body, err := os.ReadFile(filepath.Join("testdata/webhooks", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return body
-}
-
-// TestSignatures: what is signed is taken, whatever it is, and nothing else is;
-// nor is anything while there is no secret.
-func TestSignatures(t *testing.T) {
-	for _, v := range vectors(t) {
-		m := hearing(t, nil, map[string]dispatch.Secret{"integrationKey": key, "webhookSecret": dispatch.Secret(v.Secret)})
-		body := webhookFile(t, v.BodyFile)
-		want := http.StatusUnauthorized
-		if v.Expect == "valid" {
-			want = 0 // 202
-		}
-		header := http.Header{}
-		for name, value := range v.Headers {
-			header.Set(name, value)
-		}
-		if _, reply := m.Receive(t.Context(), inbound(header, body)); reply.Status != want {
-			t.Errorf("%s: status %d, want %d", v.Name, reply.Status, want)
-		}
-		flipped := slices.Clone(body)
-		flipped[len(flipped)/2] ^= 1
-		if _, reply := m.Receive(t.Context(), inbound(header, flipped)); reply.Status != http.StatusUnauthorized {
-			t.Errorf("%s with a bit flipped: status %d", v.Name, reply.Status)
-		}
-		none := hearing(t, nil, map[string]dispatch.Secret{"integrationKey": key})
-		header.Set(signatureHeader, account.Sign(body, ""))
-		if _, reply := none.Receive(t.Context(), inbound(header, body)); reply.Status != http.StatusUnauthorized {
-			t.Errorf("%s without a secret: status %d", v.Name, reply.Status)
-		}
-	}
-}
-
-// TestSecretsSideBySide: while one subscription replaces another, both secrets
-// are taken, and a signature may stand in a header of its own.
-func TestSecretsSideBySide(t *testing.T) {
-	m := hearing(t, nil, map[string]dispatch.Secret{"integrationKey": key, "webhookSecret": "old-secret\n new-secret "})
-	body := webhookFile(t, "pagey.ping.json")
-	for name, signatures := range map[string][]string{
-		"old": {account.Sign(body, "old-secret")}, "new": {account.Sign(body, "new-secret")},
-		"second header": {account.Sign(body, "other"), account.Sign(body, "new-secret")},
-	} {
-		if _, reply := m.Receive(t.Context(), inbound(http.Header{http.CanonicalHeaderKey(signatureHeader): signatures}, body)); reply.Status != 0 {
-			t.Errorf("%s: status %d", name, reply.Status)
-		}
-	}
-	if _, reply := m.Receive(t.Context(), signed(body, "old-secret\n new-secret ")); reply.Status != http.StatusUnauthorized {
-		t.Errorf("both secrets as one: status %d", reply.Status)
-	}
-}
 
 // TestWebhooks: what each published webhook changes, with nobody to ask.
 func TestWebhooks(t *testing.T) {
@@ -321,67 +238,5 @@ func TestAccountToken(t *testing.T) {
 	}
 	if n := requests(a, "/users/me"); n != 1 {
 		t.Errorf("asked %d times who we are, want once", n)
-	}
-}
-
-// TestLateWebhook: after five minutes an event is not believed; the incident is
-// looked at, and how it stands now is told.
-func TestLateWebhook(t *testing.T) {
-	then := time.Now().Add(-time.Hour)
-	a := started(t, account.Options{APIKey: token, Now: func() time.Time { return then }})
-	a.HoldWebhooks()
-	to := heardBy(t, a, token)
-	trigger(t, to.m, 1)
-	must(t, a.Acknowledge("Q0000000000001", "PUSR001"), a.Resolve("Q0000000000001", "PUSR002"))
-	hooks := a.TakeWebhooks()
-	for _, w := range []int{1, 2} {
-		if status, err := a.Send(t.Context(), hooks[w]); status != http.StatusAccepted {
-			t.Fatalf("status %d, error %v", status, err)
-		}
-	}
-	got := to.wait(t, 2)
-	for i, by := range []string{"", "John Roe"} {
-		c := got[i]
-		if c.Status != dispatch.TicketClosed || !c.Level || c.AskedAt.IsZero() || !c.At.IsZero() || c.By != by || c.EventID == "" {
-			t.Errorf("%d: %+v, want closed by %q, as it stands", i, c, by)
-		}
-	}
-}
-
-// TestLateWithoutToken: with nobody to ask, a late event is told as it came.
-func TestLateWithoutToken(t *testing.T) {
-	c := receive(t, hearing(t, nil, hookSecrets("")), webhookFile(t, "incident.acknowledged.by-person.json"))
-	if c.Level || c.At.IsZero() || c.Status != dispatch.TicketAcknowledged {
-		t.Errorf("change %+v", c)
-	}
-}
-
-// TestAskingBack: a question that is needed and has no answer now asks for the
-// webhook again; one that is not needed, or will never have one, does not.
-func TestAskingBack(t *testing.T) {
-	body := webhookFile(t, "incident.resolved.by-person.json")
-	known := func(context.Context, string) (bool, error) { return true, nil }
-	for _, row := range []struct {
-		name  string
-		known func(context.Context, string) (bool, error)
-		step  fake.Step
-		want  int
-	}{
-		{"unknown, busy", unknown, fake.Step{Status: 429, Times: -1}, 503},
-		{"unknown, broken", unknown, fake.Step{Reset: true, Times: -1}, 503},
-		{"unknown, no such token", unknown, fake.Step{Status: 401, Times: -1}, 0},
-		{"unknown, not PagerDuty", unknown, fake.Step{Status: 200, Body: "<html>", Times: -1}, 0},
-		{"known, alerts busy", known, fake.Step{Path: "/incidents/Q1EXAMPLEINC01/alerts", Status: 500, Times: -1}, 0},
-		{"late, incident busy", known, fake.Step{Path: "/incidents/Q1EXAMPLEINC01", Status: 500, Times: -1}, 503},
-		{"books busy", func(context.Context, string) (bool, error) { return false, errors.New("busy") }, fake.Step{}, 503},
-	} {
-		a := started(t, account.Options{APIKey: token})
-		a.Play(row.step)
-		r := signed(body, hookSecret)
-		r.Known = row.known
-		changes, reply := opened(t, a, hookSecrets(token)).(*messenger).Receive(t.Context(), r)
-		if reply.Status != row.want || (len(changes) == 1) != (row.want == 0) {
-			t.Errorf("%s: status %d with %d changes, want %d", row.name, reply.Status, len(changes), row.want)
-		}
 	}
 }

@@ -118,14 +118,15 @@ func (a *Account) move(i *Incident, alert *Alert, e Event) {
 	}
 }
 
-// set changes the status of an incident and tells it. To resolve an incident resolves its alerts; that to reopen it opens
-// them again is assumed.
+// set changes the status of an incident and tells it. To resolve an incident resolves its alerts; to reopen it opens them
+// again, unless they stay.
 func (a *Account) set(i *Incident, status, event string, by agent) {
 	if i.Status == Resolved || status == Resolved {
 		for j := range i.Alerts {
-			i.Alerts[j].Status = Triggered
-			if status == Resolved {
+			if status == Resolved || a.o.AlertsStay {
 				i.Alerts[j].Status = Resolved
+			} else {
+				i.Alerts[j].Status = Triggered
 			}
 		}
 		i.Assignees = []string{a.onCall().ID}

@@ -27,6 +27,7 @@ type Options struct {
 	RateLimit     int           // REST calls a minute; default 960
 	IncidentDelay time.Duration // after which an incident is seen; at PagerDuty about a second
 	Grouping      bool          // a new alert joins the newest open incident
+	AlertsStay    bool          // alerts of a reopened incident stay resolved; what PagerDuty does is not known
 
 	Client     *http.Client     // sends webhooks; default one of its own
 	RetryEvery time.Duration    // between two tries of a webhook; default a second, twice as long each time

@@ -2,6 +2,7 @@ package pagerduty
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -79,14 +80,12 @@ func (a *Account) me(w http.ResponseWriter, _ *http.Request) {
 		"avatar_url": "https://example.com/a.png", "description": "", "invitation_sent": false, "job_title": "",
 		"contact_methods": []object{}, "notification_rules": []object{}, "teams": []object{},
 	}
-	for name, value := range u.reference() {
-		user[name] = value
-	}
+	maps.Copy(user, u.reference())
 	user["type"] = "user"
 	reply(w, http.StatusOK, object{"user": user})
 }
 
-// page cuts a list by limit and offset; false when they are out of bounds.
+// page answers a list, cut by limit and offset.
 func page(w http.ResponseWriter, query url.Values, name string, all []object) {
 	limit, offset := 25, 0
 	for name, to := range map[string]*int{"limit": &limit, "offset": &offset} {
