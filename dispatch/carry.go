@@ -80,10 +80,11 @@ func (d *Desk) linesNeeded(ctx context.Context) (map[string]bool, error) {
 
 // line is the line of couriers of one actor.
 type line struct {
-	desk *Desk
-	id   string
-	free chan struct{} // a token for each call that may begin
-	done chan struct{} // holds a token when a call has ended
+	desk    *Desk
+	id      string
+	free    chan struct{} // a token for each call that may begin
+	done    chan struct{} // holds a token when a call has ended
+	breaker breaker
 
 	mu          sync.Mutex
 	pausedSince time.Time // zero unless paused
@@ -143,11 +144,11 @@ func (l *line) run(ctx, work context.Context) {
 // that end while it runs free theirs for the next claim together. What is
 // claimed in vain is for its fallback.
 func (l *line) claim(ctx context.Context) (claimed []Claimed, inVain bool, err error) {
-	free := len(l.free)
+	now := moment()
+	free, _ := l.breaker.most(len(l.free), cap(l.free), now)
 	if free == 0 {
 		return nil, false, nil
 	}
-	now := moment()
 	want := Claim{ActorID: l.id, Now: now, Until: now.Add(leaseLength), Max: free}
 	inVain, want.APIConfigIDs = l.held(now)
 	if inVain && len(want.APIConfigIDs) == 0 {
@@ -204,6 +205,9 @@ func (l *line) nap(ctx context.Context, failed error) time.Duration {
 	}
 	if len(l.free) == 0 {
 		return idlePoll // a call that ends wakes the line
+	}
+	if _, wait := l.breaker.most(len(l.free), cap(l.free), now); wait > 0 {
+		return wait
 	}
 	next, err := l.desk.store.NextDue(ctx, l.id)
 	if err != nil || next == nil {

@@ -30,6 +30,9 @@ func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
 		e.outcome = l.guarded(func() Outcome { return l.call(ctx, kind, &e) })
 	}
 	e.now = moment()
+	if !inVain {
+		l.breaker.note(e.outcome, e.now)
+	}
 	s := settle(l.desk.snapshot.Load(), kind, e)
 	s.Follow = l.desk.follower().follow
 	if s.Health == HealthPaused {

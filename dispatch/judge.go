@@ -91,8 +91,8 @@ func (v *Judgement) event(actor Actor, c StatusChange, l TicketLink, t Ticket, s
 	case older(c.At, l.SaidAt):
 		v.Link.ExternalStatus = l.ExternalStatus
 		v.ignore(fmt.Sprintf("older than what %s said before: of %s, and that was of %s", actor.Name, clock(c.At), clock(*l.SaidAt)))
-	case echo:
-		v.heard(c)
+	case echo: // the settlement says what the copy is, and may have said a later one by now
+		v.said(c)
 		v.ignore("an echo of what this server did there")
 	case l.WroteAt != nil && !c.At.IsZero() && c.At.Before(l.WroteAt.Add(-skew)):
 		v.ignore(fmt.Sprintf("older than what this server wrote there: of %s, and that was at %s", clock(c.At), clock(*l.WroteAt)))
@@ -129,6 +129,10 @@ func (v *Judgement) apply(actor Actor, c StatusChange, t Ticket, s Standing, now
 // heard keeps what the system says that the copy is.
 func (v *Judgement) heard(c StatusChange) {
 	v.Link.Seen = c.Status
+	v.said(c)
+}
+
+func (v *Judgement) said(c StatusChange) {
 	if !c.At.IsZero() {
 		v.Link.SaidAt = &c.At
 	}

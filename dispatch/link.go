@@ -66,6 +66,26 @@ func (l TicketLink) Write(s TicketStatus, at time.Time, echoes bool) TicketLink 
 	return l.expect(s, at)
 }
 
+// made is the link after its copy was made, or made once more: an alert opens
+// what is new and leaves the status of what is there, unless the receiver says
+// that it is another. What was said there since the alert was promised may be
+// later than the copy, whose making may have had its answer lost.
+func (l TicketLink) made(d Delivery, s TicketStatus, said bool, at time.Time, echoes bool) TicketLink {
+	isNew := l.WroteAt == nil
+	l.State, l.LastError, l.LastSyncedAt = LinkInSync, nil, &at
+	if isNew || said {
+		l.Seen = s
+	}
+	if !isNew {
+		return l
+	}
+	l.WroteAt = &d.CreatedAt
+	if echoes {
+		l = l.expect(s, at)
+	}
+	return l
+}
+
 // expect is the link when the echo of a status may come.
 func (l TicketLink) expect(s TicketStatus, at time.Time) TicketLink {
 	l.Echoes = slices.DeleteFunc(slices.Clone(l.Echoes), func(w Written) bool { return at.Sub(w.At) > echoPatience })

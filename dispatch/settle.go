@@ -93,7 +93,11 @@ func (s *Settlement) delivered(kind Kind, e ended) {
 		}
 	}
 	s.Touch = func(l TicketLink) TicketLink {
-		l = l.Write(shows, e.now, kind.tells())
+		if d.Kind == Notify {
+			l = l.made(d, shows, ref.Shows != "", e.now, kind.tells())
+		} else {
+			l = l.Write(shows, e.now, kind.tells())
+		}
 		l.keep(ref)
 		return l
 	}
