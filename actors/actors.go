@@ -19,10 +19,14 @@
 package actors
 
 import (
+	"tocsin/actors/discord"
 	"tocsin/actors/email"
+	"tocsin/actors/gotify"
 	"tocsin/actors/notification"
+	"tocsin/actors/ntfy"
 	"tocsin/actors/pagerduty"
 	"tocsin/actors/slack"
+	"tocsin/actors/telegram"
 	"tocsin/actors/webhook"
 	"tocsin/dispatch"
 )
@@ -35,5 +39,9 @@ func All() []dispatch.Kind {
 		slack.Kind(),
 		pagerduty.Kind(),
 		webhook.Kind(),
+		discord.Kind(),
+		gotify.Kind(),
+		ntfy.Kind(),
+		telegram.Kind(),
 	}
 }

@@ -30,7 +30,9 @@ func TestEveryFolderHangsOnTheBoard(t *testing.T) {
 }
 
 // asked is the one thing that an API config cannot be made without.
-var asked = map[string]string{"email": "settings.to"}
+var asked = map[string]string{
+	"email": "settings.to", "ntfy": "settings.topic", "telegram": "settings.chat",
+}
 
 // TestKinds: what the API shows of a kind is there and valid.
 func TestKinds(t *testing.T) {

@@ -15,9 +15,9 @@ import (
 	receiver "tocsin/fake/webhook"
 )
 
-// change is what the hub hands over when the ticket of the n-th parcel is closed.
-func change(n int) dispatch.StatusUpdate {
-	p := exam.Parcel(n)
+// change is what the hub hands over when the ticket of the first parcel is closed.
+func change() dispatch.StatusUpdate {
+	p := exam.Parcel(1)
 	t := *p.Ticket
 	t.Status, t.UpdatedAt = dispatch.TicketClosed, t.OpenedAt.Add(time.Hour)
 	return dispatch.StatusUpdate{
@@ -36,10 +36,10 @@ func TestUpdate(t *testing.T) {
 	defer r.Close()
 	r.Play(fake.Step{Apply: true, Status: 503})
 	m := opened(t, `{"url": "`+r.URL()+`"}`, secrets).(dispatch.Updater)
-	if out := m.Update(t.Context(), change(1)); out.Kind() != dispatch.OutcomeDeferred {
+	if out := m.Update(t.Context(), change()); out.Kind() != dispatch.OutcomeDeferred {
 		t.Errorf("first: %s %v", out.Kind(), out.Err())
 	}
-	if out := m.Update(t.Context(), change(1)); out.Kind() != dispatch.OutcomeDelivered {
+	if out := m.Update(t.Context(), change()); out.Kind() != dispatch.OutcomeDelivered {
 		t.Errorf("second: %s %v", out.Kind(), out.Err())
 	}
 	taken := r.Taken()
@@ -53,7 +53,7 @@ func TestUpdate(t *testing.T) {
 func TestUpdateGone(t *testing.T) {
 	server := httptest.NewServer(exam.Answer{Status: http.StatusGone})
 	defer server.Close()
-	out := opened(t, `{"url": "`+server.URL+`"}`, secrets).(dispatch.Updater).Update(t.Context(), change(1))
+	out := opened(t, `{"url": "`+server.URL+`"}`, secrets).(dispatch.Updater).Update(t.Context(), change())
 	if out.Kind() != dispatch.OutcomeMisconfigured || out.IsGone() {
 		t.Errorf("%s %v", out.Kind(), out.Err())
 	}

@@ -79,7 +79,7 @@ func TestUpdateAsCloudEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	u := change(1)
+	u := change()
 	u.Settings, _ = dispatch.Fill(Kind().ConfigSettings, dispatch.JSON(`{"envelope": "cloudevents-structured"}`), nil)
 	if out := opened(t, `{"url": "`+r.URL()+`"}`, secrets).(dispatch.Updater).Update(t.Context(), u); out.Kind() != dispatch.OutcomeDelivered {
 		t.Fatalf("outcome %v %v", out.Kind(), out.Err())
@@ -104,8 +104,10 @@ func TestOwnBody(t *testing.T) {
 	p.Alert.Summary = "say \"hi\"\r\n<b>\\ \u2028 {{.Alert.Key}}"
 	p.Alert.Attributes = dispatch.JSON(`{"host": "a\"b", "ports": [1, 2]}`)
 	for _, row := range []struct{ name, contentType, body, want string }{
-		{"json", "application/json", `{"text": "{{.Alert.Summary}}", "n": {{.Alert.RiskScore}}, "h": "{{.Alert.Attributes.host}}"}`,
-			`{"text": "say \"hi\"\r\n<b>\\ \u2028 {{.Alert.Key}}", "n": 87, "h": "a\"b"}`},
+		{
+			"json", "application/json", `{"text": "{{.Alert.Summary}}", "n": {{.Alert.RiskScore}}, "h": "{{.Alert.Attributes.host}}"}`,
+			`{"text": "say \"hi\"\r\n<b>\\ \u2028 {{.Alert.Key}}", "n": 87, "h": "a\"b"}`,
+		},
 		{"json of a vendor", "application/vnd.desk+json; v=2", `["{{ .Ticket.Number }}", "{{.Ticket.URL}}"]`, `["T-1001", "https://tocsin.example.com/tickets/1001"]`},
 		{"text", "text/plain", "{{.Alert.Severity}}: {{.Alert.Key}} \"as it is\"", "HIGH: jdoe \"as it is\""},
 		{"comment", "text/plain", "a{{/* not sent */}}b", "ab"},
