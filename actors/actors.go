@@ -21,11 +21,15 @@ package actors
 import (
 	"tocsin/actors/discord"
 	"tocsin/actors/email"
+	"tocsin/actors/googlechat"
 	"tocsin/actors/gotify"
+	"tocsin/actors/mattermost"
 	"tocsin/actors/notification"
 	"tocsin/actors/ntfy"
 	"tocsin/actors/pagerduty"
+	"tocsin/actors/rocketchat"
 	"tocsin/actors/slack"
+	"tocsin/actors/teams"
 	"tocsin/actors/telegram"
 	"tocsin/actors/webhook"
 	"tocsin/dispatch"
@@ -40,8 +44,12 @@ func All() []dispatch.Kind {
 		pagerduty.Kind(),
 		webhook.Kind(),
 		discord.Kind(),
+		googlechat.Kind(),
 		gotify.Kind(),
+		mattermost.Kind(),
 		ntfy.Kind(),
+		rocketchat.Kind(),
+		teams.Kind(),
 		telegram.Kind(),
 	}
 }

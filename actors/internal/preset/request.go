@@ -118,3 +118,11 @@ func Seconds(n float64) time.Duration {
 	}
 	return time.Duration(min(n, 24*60*60) * float64(time.Second))
 }
+
+// Says tells whether a field of a JSON answer is a text that begins so.
+func Says(body []byte, field, text string) bool {
+	var all map[string]any
+	_ = json.Unmarshal(body, &all) // an answer of somebody else says nothing
+	said, _ := all[field].(string)
+	return text != "" && strings.HasPrefix(said, text)
+}
