@@ -23,15 +23,19 @@ import (
 	"tocsin/actors/email"
 	"tocsin/actors/googlechat"
 	"tocsin/actors/gotify"
+	"tocsin/actors/matrix"
 	"tocsin/actors/mattermost"
 	"tocsin/actors/notification"
 	"tocsin/actors/ntfy"
 	"tocsin/actors/pagerduty"
+	"tocsin/actors/pushover"
 	"tocsin/actors/rocketchat"
 	"tocsin/actors/slack"
 	"tocsin/actors/teams"
 	"tocsin/actors/telegram"
+	"tocsin/actors/twilio"
 	"tocsin/actors/webhook"
+	"tocsin/actors/zulip"
 	"tocsin/dispatch"
 )
 
@@ -46,10 +50,14 @@ func All() []dispatch.Kind {
 		discord.Kind(),
 		googlechat.Kind(),
 		gotify.Kind(),
+		matrix.Kind(),
 		mattermost.Kind(),
 		ntfy.Kind(),
+		pushover.Kind(),
 		rocketchat.Kind(),
 		teams.Kind(),
 		telegram.Kind(),
+		twilio.Kind(),
+		zulip.Kind(),
 	}
 }

@@ -95,10 +95,11 @@ func (m Message) Write(s Style) string {
 	if s.Break == "" {
 		s.Break = "\n"
 	}
-	tail := s.facts(m.Facts)
+	lines := s.facts(m.Facts)
 	if m.URL != "" {
-		tail += s.Break + s.link(m.URL)
+		lines = append(lines, s.link(m.URL))
 	}
+	tail := strings.Join(lines, s.Break)
 	room := s.Limit - len([]rune(tail)) - 2*len(s.Strong) - len(s.Break)
 	if room < 40 { // a service of short messages gets the text alone
 		return s.short(m)
@@ -115,12 +116,12 @@ func (s Style) short(m Message) string {
 	return s.text(m.Text, s.Limit-len([]rune(tail))) + tail
 }
 
-func (s Style) facts(facts []Fact) string {
+func (s Style) facts(facts []Fact) []string {
 	lines := make([]string, len(facts))
 	for i, f := range facts {
 		lines[i] = s.text(f.Name, maxFact) + ": " + s.text(f.Value, maxFact)
 	}
-	return strings.Join(lines, s.Break)
+	return lines
 }
 
 func (s Style) link(url string) string {

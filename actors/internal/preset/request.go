@@ -126,3 +126,11 @@ func Says(body []byte, field, text string) bool {
 	said, _ := all[field].(string)
 	return text != "" && strings.HasPrefix(said, text)
 }
+
+// Number is a field of a JSON answer that is a number; 0 when it is not there.
+func Number(body []byte, field string) float64 {
+	var all map[string]any
+	_ = json.Unmarshal(body, &all) // an answer of somebody else says nothing
+	n, _ := all[field].(float64)
+	return n
+}
