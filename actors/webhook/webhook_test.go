@@ -28,7 +28,7 @@ const secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 const seed = "whsk_yMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMjIyMg="
 
 var secrets = map[string]dispatch.Secret{
-	"signingSecret": secret, "headers": `{"Authorization": "Bearer s3cr3t-of-the-header", "X-Team": "soc-team"}`,
+	"signingSecret": secret, "previousSecret": seed, "inboundSecret": inboundSecret, "headers": `{"Authorization": "Bearer s3cr3t-of-the-header", "X-Team": "soc-team"}`,
 }
 
 func TestExam(t *testing.T) {

@@ -46,8 +46,12 @@ func of(text string, a dispatch.Alert, t *dispatch.Ticket, url string, test bool
 
 func facts(a dispatch.Alert, t *dispatch.Ticket) []Fact {
 	all := []Fact{
-		{"Severity", string(a.Severity)}, {"Behavior model", a.BehaviorModel}, {label(a), value(a.Key)},
-		{"Risk score", score(a.RiskScore)}, {"Risks", strings.Join(a.Risks, ", ")}, {"Source", value(a.Source)},
+		{"Severity", string(a.Severity)},
+		{"Behavior model", a.BehaviorModel},
+		{label(a), value(a.Key)},
+		{"Risk score", score(a.RiskScore)},
+		{"Risks", strings.Join(a.Risks, ", ")},
+		{"Source", value(a.Source)},
 	}
 	if t != nil {
 		all = append(all, Fact{"Ticket", "T-" + strconv.Itoa(t.Number) + ", " + string(t.Status)})
