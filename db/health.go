@@ -151,10 +151,13 @@ func waiting(ctx context.Context, q *sqlc.Queries, id string) (int, error) {
 	var err error
 	if dispatch.IDPrefix(id) == dispatch.PrefixAPIConfig {
 		n, err = q.CountWaitingOfAPIConfig(ctx, sqlc.CountWaitingOfAPIConfigParams{APIConfigID: id, Most: maxWaiting})
-	} else {
-		n, err = q.CountWaitingOfActor(ctx, sqlc.CountWaitingOfActorParams{ActorID: id, Most: maxWaiting})
+		return int(n), err
 	}
-	return int(n), err
+	if n, err = q.CountWaitingOfActor(ctx, sqlc.CountWaitingOfActorParams{ActorID: id, Most: maxWaiting}); err != nil {
+		return 0, err
+	}
+	leased, err := q.CountLeasedOfActor(ctx, id) // each by an index of its own
+	return int(n + leased), err
 }
 
 func healthOf(r sqlc.Health) dispatch.Health {

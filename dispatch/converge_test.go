@@ -209,22 +209,23 @@ func (a *accord) settles(rt *rapid.T) {
 			rt.Fatalf("%s is not resumed: %+v, %v", x.name, result, err)
 		}
 	}
-	for range 4 { // events lead to updates, and these to events
-		a.after(30 * time.Second)
+	a.after(time.Minute) // a breaker may be open
+	for range 3 {        // events lead to updates, and these to events
 		a.deliverEvents(rt)
+		a.after(5 * time.Second)
 	}
 	if _, err := a.desk.RefreshTicket(a.t.Context(), a.ticket); err != nil {
 		rt.Fatalf("refresh: %v", err)
 	}
-	a.after(time.Minute)
+	a.after(15 * time.Second) // a poll, too
 	a.deliverEvents(rt)
-	a.after(30 * time.Second)
+	a.after(5 * time.Second)
 	a.agree(rt)
 	sent := a.sent()
 	if bound := 12*(a.moves+1) + 12; sent > bound {
 		rt.Fatalf("%d updates for %d moves, want at most %d", sent, a.moves, bound)
 	}
-	a.after(2 * time.Minute)
+	a.after(30 * time.Second)
 	if again := a.sent(); again != sent {
 		rt.Fatalf("all agree, and %d more updates went out", again-sent)
 	}
@@ -241,7 +242,7 @@ func (a *accord) sent() int {
 
 func (a *accord) deliverEvents(rt *rapid.T) {
 	for _, x := range a.systems {
-		for i := 0; i < len(x.events); i++ {
+		for i := range x.events {
 			if a.told[x][i] {
 				continue
 			}

@@ -36,7 +36,7 @@ func (d *Desk) Receive(ctx context.Context, actorID string, r Inbound) Reply {
 	if reply.Status >= http.StatusMultipleChoices || len(changes) == 0 || !actor.Enabled {
 		return reply
 	}
-	if _, err := d.take(ctx, actor, changes, false); err != nil {
+	if err := d.take(ctx, actor, changes, false); err != nil {
 		d.log.Warn("a webhook was not taken in; its sender is asked to come again", "actor", actorID, "error", err)
 		return Reply{Status: http.StatusServiceUnavailable, Body: "not now; try again\n"}
 	}
@@ -60,7 +60,7 @@ func (d *Desk) receive(ctx context.Context, m Messenger, actorID string, r Inbou
 
 // take puts changes into the books and wakes who has work by that. Tell puts
 // what is known of the copies in words on the ledger.
-func (d *Desk) take(ctx context.Context, actor Actor, changes []StatusChange, tell bool) (TakenIn, error) {
+func (d *Desk) take(ctx context.Context, actor Actor, changes []StatusChange, tell bool) error {
 	var all TakenIn
 	for chunk := range slices.Chunk(changes, maxIntake) {
 		f, now := d.follower(), moment()
@@ -69,14 +69,14 @@ func (d *Desk) take(ctx context.Context, actor Actor, changes []StatusChange, te
 			Changes: chunk, Judge: judge(actor, now, tell), Follow: f.follow,
 		})
 		if err != nil {
-			return all, err
+			return err
 		}
 		all = all.plus(taken)
 		d.ringLedger()
 		f.ring()
 	}
 	d.counts.add(actor.ID, all)
-	return all, nil
+	return nil
 }
 
 func (t TakenIn) plus(o TakenIn) TakenIn {
@@ -180,8 +180,7 @@ func (d *Desk) ask(ctx context.Context, actorID string, links []TicketLink, tell
 	if len(changes) == 0 {
 		return out, nil
 	}
-	_, err = d.take(ctx, actor, changes, tell)
-	return out, err
+	return out, d.take(ctx, actor, changes, tell)
 }
 
 // messengerOf opens the messenger of a configured actor.

@@ -86,7 +86,8 @@ func (v *Judgement) level(actor Actor, c StatusChange, l TicketLink, t Ticket, s
 }
 
 func (v *Judgement) event(actor Actor, c StatusChange, l TicketLink, t Ticket, s Standing, now time.Time) {
-	echo := v.Link.echoed(c, now)
+	var echo bool
+	v.Link, echo = v.Link.echoed(c, now)
 	switch {
 	case older(c.At, l.SaidAt):
 		v.Link.ExternalStatus = l.ExternalStatus

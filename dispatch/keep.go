@@ -22,9 +22,6 @@ const (
 	listenMost  = time.Minute
 )
 
-// errHeld: nothing goes to the actor until a person looks.
-var errHeld = errors.New("the actor is disabled or paused")
-
 // keeper brings in what an actor's system says when nobody tells: it polls, it
 // asks how copies stand, and it listens.
 type keeper struct {
@@ -38,18 +35,19 @@ func (k Kind) keeps() bool { return k.can(CanPoll) || k.can(CanListen) }
 // run works until ctx ends, and returns when all of it has ended.
 func (k keeper) run(ctx context.Context) {
 	var works sync.WaitGroup
-	works.Go(func() { k.rounds(ctx, "poll", k.pollEvery(), k.poll) })
-	works.Go(func() { k.rounds(ctx, "ask", askEvery, k.askAll) })
-	works.Go(func() { k.listen(ctx) })
-	works.Wait()
-}
-
-func (k keeper) pollEvery() time.Duration {
 	kind, _ := k.desk.Kind(k.desk.snapshot.Load().Actors[k.id].Kind)
-	if kind.PollEvery > 0 {
-		return kind.PollEvery
+	if kind.can(CanPoll) {
+		every := kind.PollEvery
+		if every == 0 {
+			every = pollEvery
+		}
+		works.Go(func() { k.rounds(ctx, "poll", every, k.poll) })
+		works.Go(func() { k.rounds(ctx, "ask", askEvery, k.askAll) })
 	}
-	return pollEvery
+	if kind.can(CanListen) {
+		works.Go(func() { k.listen(ctx) })
+	}
+	works.Wait()
 }
 
 // rounds does something again and again, a fifth sooner or later, as long as
@@ -73,8 +71,8 @@ func jitter(d time.Duration) time.Duration {
 }
 
 func (k keeper) round(ctx context.Context, name string, every time.Duration, work func(ctx context.Context, m Messenger, last string) (string, Outcome)) {
-	actor, m, err := k.open(ctx)
-	if err != nil || !can(m, name) {
+	actor, m, err := k.desk.messengerOf(k.id)
+	if err != nil || !can(m, name) || k.isHeld(ctx) {
 		return
 	}
 	now := moment()
@@ -104,22 +102,16 @@ func can(m Messenger, round string) bool {
 	return ok
 }
 
-// open gives the actor's messenger, unless nothing may be sent to it now.
-func (k keeper) open(ctx context.Context) (Actor, Messenger, error) {
-	actor, m, err := k.desk.messengerOf(k.id)
-	if err != nil {
-		return actor, nil, err
-	}
+// isHeld tells that nothing may be sent to the actor now.
+func (k keeper) isHeld(ctx context.Context) bool {
 	healths, err := k.desk.Healths(ctx, []string{k.id})
-	if s := healths[k.id].Status; err == nil && (s == HealthPaused || s == HealthDisabled) {
-		err = errHeld
-	}
-	return actor, m, err
+	s := healths[k.id].Status
+	return err != nil || s == HealthPaused || s == HealthDisabled
 }
 
 func (k keeper) warn(ctx context.Context, what string, err error) {
 	if err != nil && ctx.Err() == nil {
-		k.desk.log.Warn(what, "actor", k.id, "error", err)
+		k.desk.log.Warn("an actor was not heard", "what", what, "actor", k.id, "error", err)
 	}
 }
 
@@ -137,9 +129,13 @@ func (k keeper) guarded(work func() (string, Outcome)) (last string, out Outcome
 // poll takes in all that has changed. What is taken in before it fails stays,
 // and the cursor with it.
 func (k keeper) poll(ctx context.Context, m Messenger, last string) (string, Outcome) {
+	poller, ok := m.(Poller)
+	if !ok {
+		return last, Outcome{}
+	}
 	for {
 		calling, cancel := context.WithTimeout(ctx, callTimeout)
-		polled, out := m.(Poller).Poll(calling, last) //nolint:forcetypeassert // round has looked
+		polled, out := poller.Poll(calling, last)
 		cancel()
 		if out.Kind() != OutcomeDelivered {
 			return last, out
@@ -148,7 +144,7 @@ func (k keeper) poll(ctx context.Context, m Messenger, last string) (string, Out
 		if !ok {
 			return last, out
 		}
-		if _, err := k.desk.take(ctx, actor, polled.Changes, false); err != nil {
+		if err := k.desk.take(ctx, actor, polled.Changes, false); err != nil {
 			return last, Deferred(err)
 		}
 		if last = polled.Cursor; !polled.More {
@@ -241,9 +237,9 @@ func (k keeper) listen(ctx context.Context) {
 
 // hear listens once, until the connection is lost or the actor has changed.
 func (k keeper) hear(ctx context.Context, rings <-chan struct{}) (Outcome, bool) {
-	actor, m, err := k.open(ctx)
+	actor, m, err := k.desk.messengerOf(k.id)
 	listener, ok := m.(Listener)
-	if err != nil || !ok || !listener.Listens() {
+	if err != nil || !ok || !listener.Listens() || k.isHeld(ctx) {
 		return Outcome{}, false
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -252,8 +248,7 @@ func (k keeper) hear(ctx context.Context, rings <-chan struct{}) (Outcome, bool)
 	go func() {
 		_, out := k.guarded(func() (string, Outcome) {
 			return "", listener.Listen(ctx, func(ctx context.Context, changes []StatusChange) error {
-				_, err := k.desk.take(ctx, actor, changes, false)
-				return err
+				return k.desk.take(ctx, actor, changes, false)
 			})
 		})
 		ended <- out

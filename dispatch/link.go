@@ -97,14 +97,14 @@ func (l TicketLink) expect(s TicketStatus, at time.Time) TicketLink {
 }
 
 // echoed tells whether a change is what we wrote ourselves and come back, and
-// forgets it. One that says who did it is not, unless it says so itself.
-func (l *TicketLink) echoed(c StatusChange, now time.Time) bool {
+// the link that has forgotten it. One that says who did it is not, unless it says so itself.
+func (l TicketLink) echoed(c StatusChange, now time.Time) (TicketLink, bool) {
 	if !c.Echo && c.By != "" {
-		return false
+		return l, false
 	}
 	i := slices.IndexFunc(l.Echoes, func(w Written) bool { return w.Status == c.Status && now.Sub(w.At) <= echoPatience })
 	if i >= 0 {
 		l.Echoes = slices.Clone(l.Echoes[i+1:]) // events come in order: earlier ones will not come any more
 	}
-	return c.Echo || i >= 0
+	return l, c.Echo || i >= 0
 }

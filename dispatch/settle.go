@@ -98,13 +98,12 @@ func (s *Settlement) delivered(kind Kind, e ended) {
 		} else {
 			l = l.Write(shows, e.now, kind.tells())
 		}
-		l.keep(ref)
-		return l
+		return l.keep(ref)
 	}
 }
 
 // keep takes over what the receiver said of a copy.
-func (l *TicketLink) keep(ref Ref) {
+func (l TicketLink) keep(ref Ref) TicketLink {
 	if ref.URL != "" {
 		l.ExternalURL = &ref.URL
 	}
@@ -114,6 +113,7 @@ func (l *TicketLink) keep(ref Ref) {
 	if ref.Data != nil {
 		l.Data = ref.Data
 	}
+	return l
 }
 
 // deferred tries again later: after the time that was asked for, else by

@@ -27,8 +27,8 @@ type stage struct {
 	kinds []dispatch.Kind
 	// systems are external ones with which tickets are kept the same.
 	systems []*system
-	stop  context.CancelFunc
-	ended chan error
+	stop    context.CancelFunc
+	ended   chan error
 }
 
 var admin = dispatch.Caller{TokenID: "tok_test", Name: "alice", Scopes: []dispatch.Scope{dispatch.ScopeAdmin}}

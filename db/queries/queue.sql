@@ -37,7 +37,10 @@ SELECT COUNT(*) FROM deliveries WHERE action_id = sqlc.arg(action_id) AND status
 
 -- name: CountWaitingOfActor :one
 SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE actor_id = sqlc.arg(actor_id) AND status IN ('PENDING', 'UNCERTAIN')
-  LIMIT CAST(sqlc.arg(most) AS BIGINT)) AS waiting;
+  AND leased_until IS NULL LIMIT CAST(sqlc.arg(most) AS BIGINT)) AS waiting;
+
+-- name: CountLeasedOfActor :one
+SELECT COUNT(*) FROM deliveries WHERE actor_id = sqlc.arg(actor_id) AND leased_until IS NOT NULL;
 
 -- name: CountWaitingOfAPIConfig :one
 SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE api_config_id = sqlc.arg(api_config_id) AND status IN ('PENDING', 'UNCERTAIN')

@@ -20,6 +20,17 @@ func (q *Queries) CountFailed(ctx context.Context, actionID *string) (int64, err
 	return count, err
 }
 
+const countLeasedOfActor = `-- name: CountLeasedOfActor :one
+SELECT COUNT(*) FROM deliveries WHERE actor_id = $1 AND leased_until IS NOT NULL
+`
+
+func (q *Queries) CountLeasedOfActor(ctx context.Context, actorID string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, countLeasedOfActor, actorID)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countWaitingOfAPIConfig = `-- name: CountWaitingOfAPIConfig :one
 SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE api_config_id = $1 AND status IN ('PENDING', 'UNCERTAIN')
   LIMIT CAST($2 AS BIGINT)) AS waiting
@@ -39,7 +50,7 @@ func (q *Queries) CountWaitingOfAPIConfig(ctx context.Context, arg CountWaitingO
 
 const countWaitingOfActor = `-- name: CountWaitingOfActor :one
 SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE actor_id = $1 AND status IN ('PENDING', 'UNCERTAIN')
-  LIMIT CAST($2 AS BIGINT)) AS waiting
+  AND leased_until IS NULL LIMIT CAST($2 AS BIGINT)) AS waiting
 `
 
 type CountWaitingOfActorParams struct {
