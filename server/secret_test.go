@@ -35,15 +35,18 @@ func plant(url, mail string) map[string]planted {
 	return map[string]planted{
 		"email": {
 			map[string]any{"host": host, "port": json.Number(port), "tls": "NONE", "username": "tocsin", "from": "tocsin@example.com"},
-			map[string]string{"password": word()}, map[string]any{"to": []string{"soc@example.com"}},
+			map[string]string{"password": word()},
+			map[string]any{"to": []string{"soc@example.com"}},
 		},
 		"slack": {
 			map[string]any{"apiUrl": url + "/"},
-			map[string]string{"botToken": "xoxb-" + word(), "signingSecret": word()}, map[string]any{"channel": "#alerts"},
+			map[string]string{"botToken": "xoxb-" + word(), "signingSecret": word()},
+			map[string]any{"channel": "#alerts"},
 		},
 		"pagerduty": {
 			map[string]any{"eventsUrl": url, "apiUrl": url},
-			map[string]string{"integrationKey": strings.ToLower(rand.Text() + rand.Text())[:32], "token": word(), "webhookSecret": word()}, nil,
+			map[string]string{"integrationKey": strings.ToLower(rand.Text() + rand.Text())[:32], "token": word(), "webhookSecret": word()},
+			nil,
 		},
 		"webhook": {map[string]any{"url": url}, map[string]string{"signingSecret": sign}, nil},
 	}
@@ -85,7 +88,9 @@ func TestSecretsStayHome(t *testing.T) {
 	ticket := a.raise(map[string]any{"behaviorModel": "Model", "summary": "Sign-in"}).TicketID
 	var tried struct {
 		Action struct {
-			Deliveries struct{ Nodes []struct{ Attempts []struct{ Outcome string } } }
+			Deliveries struct {
+				Nodes []struct{ Attempts []struct{ Outcome string } }
+			}
 		}
 	}
 	a.eventually("an attempt of each", `query($id: ID!) { action(id: $id) { deliveries { nodes { attempts { outcome } } } } }`, map[string]any{"id": action}, &tried, func() bool {

@@ -53,13 +53,13 @@ func (a api) twoWay(kind string, actor, config map[string]any) (id, inbound stri
 // link is a ticket's copy as the API shows it.
 type link struct{ ExternalID, ExternalStatus, ExternalURL, State string }
 
-// linked waits for the ticket's copy to be in a state.
-func (a api) linked(ticket, state string) link {
+// inSync waits for the ticket's copy to agree with it.
+func (a api) inSync(ticket string) link {
 	a.t.Helper()
 	var data struct{ Ticket struct{ Links []link } }
-	a.eventually("the link "+state, `query($id: ID!) { ticket(id: $id) { links { externalId externalStatus externalUrl state } } }`,
+	a.eventually("a link in sync", `query($id: ID!) { ticket(id: $id) { links { externalId externalStatus externalUrl state } } }`,
 		map[string]any{"id": ticket}, &data, func() bool {
-			return len(data.Ticket.Links) > 0 && data.Ticket.Links[0].State == state
+			return len(data.Ticket.Links) > 0 && data.Ticket.Links[0].State == "IN_SYNC"
 		})
 	return data.Ticket.Links[0]
 }
@@ -100,7 +100,7 @@ func TestTwoWaySlack(t *testing.T) {
 		t.Fatal(err)
 	}
 	ticket := a.raise(map[string]any{"behaviorModel": "Model", "summary": "Sign-in", "key": "alice"}).TicketID
-	a.linked(ticket, "IN_SYNC")
+	a.inSync(ticket)
 	m := w.Messages()[0]
 	click := func(action string) func() error {
 		return func() error { return w.Click(ctx, m.Channel, m.TS, action, "U061F7AUR") }
@@ -116,7 +116,7 @@ func TestTwoWaySlack(t *testing.T) {
 	wantTold(t, events, "CLOSED", click("close"))
 	shows("Closed by Jane Doe")
 	wantTold(t, events, "OPEN", click("reopen"))
-	a.linked(ticket, "IN_SYNC")
+	a.inSync(ticket)
 	a.moveTicket("acknowledgeTickets", ticket)
 	next(t, events)
 	shows("Acknowledged by administrator")
@@ -143,7 +143,7 @@ func TestTwoWayPagerDuty(t *testing.T) {
 		t.Fatal(err)
 	}
 	ticket := a.raise(map[string]any{"behaviorModel": "Model", "summary": "Sign-in", "key": "alice"}).TicketID
-	a.linked(ticket, "IN_SYNC")
+	a.inSync(ticket)
 	var incident string
 	status := func(want string) {
 		t.Helper()
@@ -161,7 +161,7 @@ func TestTwoWayPagerDuty(t *testing.T) {
 		}
 	}
 	status("triggered")
-	if l := a.linked(ticket, "IN_SYNC"); l.ExternalURL == "" {
+	if l := a.inSync(ticket); l.ExternalURL == "" {
 		t.Errorf("the link does not know where its incident is: %+v", l)
 	}
 	wantTold(t, events, "ACKNOWLEDGED", func() error { return p.Acknowledge(incident, "PUSR001") })
@@ -177,7 +177,7 @@ func TestTwoWayPagerDuty(t *testing.T) {
 	wantTold(t, events, "OPEN", func() error { return p.AckTimeout(incident) })
 	other := a.raise(map[string]any{"behaviorModel": "Model", "summary": "Another", "key": "bob"}).TicketID
 	first := incident
-	a.linked(other, "IN_SYNC")
+	a.inSync(other)
 	status("triggered")
 	if err := p.Merge(first, incident, "PUSR001"); err != nil {
 		t.Fatal(err)
