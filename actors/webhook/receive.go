@@ -68,7 +68,7 @@ func (c callback) problem() (field, problem string) {
 		return "ticketId", "is missing; name the ticket by data.ticket.id of the alert, or give externalId"
 	case len(c.ExternalID) > maxID:
 		return "externalId", "has more than 200 characters"
-	case c.Status == "" && c.Comment == "":
+	case c.Status == "" && strings.TrimSpace(c.Comment) == "":
 		return "status", "is missing; give OPEN, ACKNOWLEDGED or CLOSED, or a comment"
 	case c.Status != "" && !known:
 		return "status", "is not known; give OPEN, ACKNOWLEDGED or CLOSED"
