@@ -61,7 +61,24 @@ func threeSystems() []*system {
 // TestSidesConverge: whatever happens in between, all sides end with one
 // status, after a bounded number of messages, and stay there.
 func TestSidesConverge(t *testing.T) {
-	runs(t)
+	if raced {
+		converge(t, 100)
+		return
+	}
+	converge(t, 2_000)
+}
+
+// TestSidesConvergeLong does so more often, with TOCSIN_LONG=1.
+func TestSidesConvergeLong(t *testing.T) {
+	if os.Getenv("TOCSIN_LONG") == "" {
+		t.Skip("takes hours; set TOCSIN_LONG=1 to run it")
+	}
+	converge(t, 50_000)
+}
+
+func converge(t *testing.T, runs int) {
+	t.Helper()
+	times(t, runs)
 	path := filepath.Join(t.TempDir(), "books.db")
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{t: t, post: &script{}, talk: &script{}, hire: &script{}, systems: threeSystems()}
@@ -87,19 +104,12 @@ func TestSidesConverge(t *testing.T) {
 	})
 }
 
-// runs sets how many runs rapid makes: 2,000, with the long tests 50,000, and
-// under the race detector 100.
-func runs(t *testing.T) {
-	n := 2_000
-	switch {
-	case raced:
-		n = 100
-	case os.Getenv("TOCSIN_LONG") != "":
-		n = 50_000
-	}
+// times sets how many runs rapid makes, unless it was told by hand.
+func times(t *testing.T, n int) {
+	t.Helper()
 	checks := flag.Lookup("rapid.checks").Value
 	before := checks.String()
-	if before != "100" { // asked for by hand
+	if before != "100" {
 		return
 	}
 	if err := checks.Set(strconv.Itoa(n)); err != nil {
