@@ -249,8 +249,7 @@ type Intake struct {
 // TakenIn counts what became of changes, by link where they name several.
 type TakenIn struct {
 	Applied, Ignored, Unknown, Repeated int
-	Drifted                             int      // the two sides differed without an event
-	ActorIDs                            []string // whose couriers have work now
+	Drifted                             int // the two sides differed without an event
 }
 
 // Round is something that one process at a time does for an actor.

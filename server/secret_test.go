@@ -50,7 +50,8 @@ func plant(url, mail string) map[string]planted {
 		},
 		"webhook": {
 			map[string]any{"url": url},
-			map[string]string{"signingSecret": sign, "inboundSecret": sign, "headers": `{"Authorization": "Bearer ` + word() + `"}`}, nil,
+			map[string]string{"signingSecret": sign, "inboundSecret": sign, "headers": `{"Authorization": "Bearer ` + word() + `"}`},
+			nil,
 		},
 		"discord":    {nil, map[string]string{"url": url + "/api/webhooks/1/" + word()}, nil},
 		"googlechat": {nil, map[string]string{"url": url + "/v1/spaces/AAA/messages/" + word()}, nil},
@@ -64,7 +65,8 @@ func plant(url, mail string) map[string]planted {
 		"telegram":   {map[string]any{"apiUrl": url}, map[string]string{"botToken": "110201543:" + word()}, map[string]any{"chat": "-1001234567890"}},
 		"twilio": {
 			map[string]any{"apiUrl": url, "accountSid": "AC" + strings.Repeat("0a", 16), "from": "+15005550006"},
-			map[string]string{"authToken": word()}, map[string]any{"to": "+15558675310"},
+			map[string]string{"authToken": word()},
+			map[string]any{"to": "+15558675310"},
 		},
 		"zulip": {map[string]any{"url": url, "email": "bot@example.com"}, map[string]string{"apiKey": word()}, map[string]any{"channel": "soc"}},
 	}
