@@ -25,11 +25,11 @@ func TestBreaker(t *testing.T) {
 		for i := range 200 {
 			s.raise("Sign-in", fmt.Sprint(i))
 		}
-		s.after(10 * time.Minute)
+		s.after(9 * time.Minute)
 		if calls := len(s.post.seen()); calls > 60 {
-			t.Errorf("%d calls to a system that is down, for 200 deliveries in ten minutes", calls)
+			t.Errorf("%d calls to a system that is down, for 200 deliveries in nine minutes", calls)
 		}
-		s.after(2 * time.Minute)
+		s.after(3 * time.Minute)
 		if a := s.balances(); a.Delivered != 200 {
 			t.Errorf("accounting %+v, want all to have arrived", a)
 		}

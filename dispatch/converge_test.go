@@ -214,6 +214,9 @@ func (a *accord) settles(rt *rapid.T) {
 		x.mu.Lock()
 		x.faults, x.slow, x.denied = nil, 0, false
 		x.mu.Unlock()
+	}
+	a.after(4 * time.Second) // what was under way ends; it may have found the old credentials
+	for _, x := range a.systems {
 		id := dispatch.BuiltInActorID(x.name)
 		if result, err := a.desk.TestActor(a.t.Context(), admin, dispatch.TestActorInput{ID: &id}); err != nil || !result.OK {
 			rt.Fatalf("%s is not resumed: %+v, %v", x.name, result, err)

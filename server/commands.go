@@ -28,6 +28,7 @@ type commands struct {
 	Token Token     `cmd:"" help:"Make, list and revoke API tokens in the database, also beside a running server."`
 	Raise cli.Raise `cmd:"" help:"Raise alerts from JSON lines: of the API, of Suricata, of Falco."`
 	Watch cli.Watch `cmd:"" help:"Print ticket events as they come, over lost connections too."`
+	Fake  Fake      `cmd:"" help:"Run a fake of an external system, to try everything without an account."`
 }
 
 // streams are what a command reads and writes.
