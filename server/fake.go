@@ -49,8 +49,11 @@ func (f *Fake) Run(ctx context.Context, std streams) (err error) {
 		"createActor with the variables\n%s\n", f.Vendor, v.url, input)
 	for n := 0; ; {
 		lines, err := v.wait(ctx, n+1)
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err != nil {
-			return nil //nolint:nilerr // ctx has ended, which is how it ends
+			return err
 		}
 		for _, line := range lines[n:] {
 			fmt.Fprintln(std.out, line)
@@ -80,7 +83,7 @@ func (f *Fake) open() (vendor, error) {
 		return f.openHTTP(a, a.Server, func(url string) map[string]any {
 			return map[string]any{
 				"settings": map[string]any{"eventsUrl": url, "apiUrl": url, "from": "alert-dispatch@example.com"},
-				"secrets":  map[string]any{"integrationKey": "0123456789abcdef0123456789abcdef", "token": "u+fakefakefakefakefake"},
+				"secrets":  map[string]any{"integrationKey": "0123456789abcdef0123456789abcdef", "token": "u+fakefakefakefakefake"}, //nolint:gosec // they open nothing but the fake
 			}
 		})
 	default:
