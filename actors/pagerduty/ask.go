@@ -50,7 +50,7 @@ func keysOf(links []dispatch.TicketLink) []string {
 	var keys []string
 	seen := map[string]bool{}
 	for _, l := range links {
-		if l.WroteAt != nil && time.Since(*l.WroteAt) < settling {
+		if isSettling(l) {
 			seen[l.ExternalID] = true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tocsin/actors/internal/exam"
 	"tocsin/dispatch"
 	"tocsin/fake"
 	account "tocsin/fake/pagerduty"
@@ -52,6 +53,43 @@ func TestLateAndMerged(t *testing.T) {
 	}
 	if c := to.wait(t, 1)[0]; c.Status != "" || c.Word != "" || !slices.Equal(c.Also, []string{"Q0000000000002"}) {
 		t.Errorf("change %+v", c)
+	}
+}
+
+// TestLateAndReplaced: the incident of a late event is resolved, and another one
+// has been opened for one of its tickets since: that one is not closed by it.
+func TestLateAndReplaced(t *testing.T) {
+	then := time.Now().Add(-time.Hour)
+	a := started(t, account.Options{APIKey: token, Grouping: true, Now: func() time.Time { return then }})
+	a.HoldWebhooks()
+	to := heardBy(t, a, token)
+	to.known = func(context.Context, string) (bool, error) { return true, nil }
+	for _, id := range []string{"Q0000000000001", "Q0000000000002"} {
+		p := config(exam.Parcel(1))
+		p.TicketURL = "https://tocsin.example.com/tickets/" + p.Ticket.ID
+		if out := to.m.Deliver(t.Context(), p); out.Kind() != dispatch.OutcomeDelivered {
+			t.Fatal(out.Err())
+		}
+		must(t, a.Resolve(id, "PUSR001"))
+	}
+	trigger(t, to.m, 1)
+	trigger(t, to.m, 2)
+	must(t, a.Resolve("Q0000000000003", "PUSR001"))
+	trigger(t, to.m, 2)
+	hooks := a.TakeWebhooks()
+	for _, w := range []int{0, 1, 5} { // the first opens and ends, the third ends
+		if status, err := a.Send(t.Context(), hooks[w]); status != http.StatusAccepted {
+			t.Fatalf("status %d, error %v", status, err)
+		}
+	}
+	got := to.wait(t, 3)
+	for _, c := range got[:2] {
+		if c.Status != "" || c.Word != "" || c.URL != "" || len(c.Also)+len(c.TicketIDs) > 0 {
+			t.Errorf("%+v, want no news of what was replaced", c)
+		}
+	}
+	if want := []string{"srv-1:" + exam.Parcel(1).Ticket.ID}; got[2].Status != dispatch.TicketClosed || !slices.Equal(got[2].Names, want) {
+		t.Errorf("%+v, want %v to be closed alone", got[2], want)
 	}
 }
 

@@ -74,15 +74,21 @@ func open(settings any, w dispatch.World) (dispatch.Messenger, error) {
 
 // Deliver triggers an alert. PagerDuty takes an event before it looks at it
 // closely, so delivered means accepted. A follow-up goes to the ticket's alert,
-// which stays acknowledged when it is.
+// which stays acknowledged when it is; of a resolved one it opens another.
 func (m *messenger) Deliver(ctx context.Context, p dispatch.Parcel) dispatch.Outcome {
 	s, ok := p.Settings.(*ConfigSettings)
 	if !ok {
 		return dispatch.Refused(fmt.Errorf("settings are %T, not those of PagerDuty", p.Settings))
 	}
 	ref := dispatch.Ref{Word: wordTriggered}
-	if p.Link != nil && p.Link.Seen == dispatch.TicketAcknowledged {
-		ref.Shows, ref.Word = dispatch.TicketAcknowledged, wordAcknowledged
+	if p.Link != nil {
+		switch p.Link.Seen {
+		case dispatch.TicketAcknowledged:
+			ref.Shows, ref.Word = dispatch.TicketAcknowledged, wordAcknowledged
+		case dispatch.TicketClosed: // said, for else the copy is taken to be closed still
+			ref.Shows = dispatch.TicketOpen
+		case dispatch.TicketOpen:
+		}
 	}
 	return m.trigger(ctx, s, p, ref)
 }

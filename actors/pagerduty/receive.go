@@ -42,8 +42,11 @@ func (m *messenger) Receive(ctx context.Context, r dispatch.Inbound) ([]dispatch
 	return []dispatch.StatusChange{change}, dispatch.Reply{}
 }
 
+// knows tells whether a copy goes by a name.
+type knows = func(ctx context.Context, name string) (bool, error)
+
 // change is what an event says; not ok when that cannot be known now.
-func (m *messenger) change(ctx context.Context, w webhook, known func(context.Context, string) (bool, error)) (dispatch.StatusChange, bool) {
+func (m *messenger) change(ctx context.Context, w webhook, known knows) (dispatch.StatusChange, bool) {
 	about := w.incident()
 	c := dispatch.StatusChange{
 		EventID: w.ID, At: w.at(), Names: []string{about.ID}, TicketIDs: w.tickets(), Status: told[w.Type], Word: w.Data.Status,
@@ -61,7 +64,7 @@ func (m *messenger) change(ctx context.Context, w webhook, known func(context.Co
 		return c, false
 	}
 	var alerts []alert
-	if m.settings.Token != "" && !(isKnown && c.Status == "") && len(c.TicketIDs) == 0 {
+	if m.settings.Token != "" && !(isKnown && c.Status == "") && (len(c.TicketIDs) == 0 || m.isLate(c)) {
 		var out dispatch.Outcome
 		alerts, out = m.alertsOf(ctx, cmp.Or(into.ID, about.ID), "") // a merge takes the alerts along
 		if out.Kind() != dispatch.OutcomeDelivered && !m.goOn(ctx, out, isKnown) {
@@ -73,7 +76,7 @@ func (m *messenger) change(ctx context.Context, w webhook, known func(context.Co
 	if !m.isLate(c) {
 		return c, true
 	}
-	return m.now(ctx, c, about.ID)
+	return m.now(ctx, c, about.ID, known)
 }
 
 // also is an incident's id as a further name.
@@ -84,7 +87,7 @@ func also(id string) []string {
 	return []string{id}
 }
 
-func anyOf(ctx context.Context, names []string, known func(context.Context, string) (bool, error)) (bool, error) {
+func anyOf(ctx context.Context, names []string, known knows) (bool, error) {
 	for _, name := range names {
 		if is, err := known(ctx, name); is || err != nil {
 			return is, err
@@ -151,7 +154,7 @@ func (m *messenger) isLate(c dispatch.StatusChange) bool {
 }
 
 // now is how the incident stands, in the place of an event that came late.
-func (m *messenger) now(ctx context.Context, c dispatch.StatusChange, id string) (dispatch.StatusChange, bool) {
+func (m *messenger) now(ctx context.Context, c dispatch.StatusChange, id string, known knows) (dispatch.StatusChange, bool) {
 	asked := time.Now()
 	i, out := m.incidentByID(ctx, id)
 	if out.Kind() != dispatch.OutcomeDelivered {
@@ -163,8 +166,59 @@ func (m *messenger) now(ctx context.Context, c dispatch.StatusChange, id string)
 	c.Status, c.Word, c.Level, c.AskedAt, c.At, c.Echo = i.status, i.word, true, asked, time.Time{}, false
 	if i.into != "" {
 		c.Status, c.Word, c.Also = "", "", also(i.into)
+		return c, true
 	}
+	if i.status != dispatch.TicketClosed {
+		return c, true
+	}
+	return m.lasting(ctx, c, id, known)
+}
+
+// lasting is how a resolved incident stands, for the copies that it still is. The
+// next event with the key of a resolved alert opens another incident, and what
+// the one before says then is no news.
+func (m *messenger) lasting(ctx context.Context, c dispatch.StatusChange, id string, known knows) (dispatch.StatusChange, bool) {
+	var names []string
+	anyReplaced := false
+	for _, name := range c.Names {
+		is, err := known(ctx, name)
+		if err != nil {
+			return c, false
+		}
+		if name == id || !is {
+			names = append(names, name)
+			continue
+		}
+		replaced, ok := m.isReplaced(ctx, id, name)
+		if !ok {
+			return c, false
+		}
+		if replaced {
+			anyReplaced = true
+			continue
+		}
+		names = append(names, name)
+	}
+	if anyReplaced { // its id and its ticket mean the same copies
+		c.TicketIDs = nil
+		names = slices.DeleteFunc(names, func(name string) bool { return name == id })
+	}
+	if len(names) == 0 {
+		c.Status, c.Word, c.URL, c.Also = "", "", "", nil
+		return c, true
+	}
+	c.Names = names
 	return c, true
+}
+
+// isReplaced tells whether a newer incident has the alert with a key; not ok when
+// that cannot be known now.
+func (m *messenger) isReplaced(ctx context.Context, id, key string) (is, ok bool) {
+	newest, out := m.incidentOf(ctx, key)
+	if out.Kind() != dispatch.OutcomeDelivered {
+		return false, m.goOn(ctx, out, false)
+	}
+	return newest != nil && newest.id != id, true
 }
 
 // isBot tells whether a user is that of the token, who writes nothing unless

@@ -65,6 +65,7 @@ func started(t *testing.T, o account.Options) *account.Account {
 // ear is where an account's webhooks go to, and what was understood of them.
 type ear struct {
 	m       *messenger
+	known   knows // nothing, when it is nil
 	changes fake.Log[dispatch.StatusChange]
 }
 
@@ -85,7 +86,11 @@ func (e *ear) listen(t *testing.T, a *account.Account) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		changes, reply := e.m.Receive(r.Context(), inbound(r.Header, body))
+		in := inbound(r.Header, body)
+		if e.known != nil {
+			in.Known = e.known
+		}
+		changes, reply := e.m.Receive(r.Context(), in)
 		if reply.Status == 0 {
 			reply.Status = http.StatusAccepted
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/PagerDuty/go-pagerduty"
 
@@ -23,30 +25,48 @@ var statuses = map[string]dispatch.TicketStatus{
 
 // Update brings the incident to the ticket's status by events with the key that
 // made the alert. An incident that was resolved stays so: a new one takes its
-// place. Only the REST API can take an acknowledgement back.
+// place. Only the REST API can take an acknowledgement back. A trigger too many
+// joins the open alert, so one is sent wherever the incident may be resolved.
 // Source: developer.pagerduty.com, Events API v2, event action.
 func (m *messenger) Update(ctx context.Context, u dispatch.StatusUpdate) dispatch.Outcome {
 	s, ok := u.Settings.(*ConfigSettings)
 	if !ok {
 		return dispatch.Refused(fmt.Errorf("settings are %T, not those of PagerDuty", u.Settings))
 	}
-	switch want, seen := u.Ticket.Status, u.Link.Seen; {
-	case want == dispatch.TicketClosed:
+	want := u.Ticket.Status
+	if want == dispatch.TicketClosed {
 		return m.move(ctx, u, "resolve", wordResolved)
+	}
+	out := dispatch.Delivered(dispatch.Ref{Word: wordTriggered})
+	if mayShow(u.Link, dispatch.TicketClosed) {
+		out = m.again(ctx, s, u)
+	}
+	switch {
+	case out.Kind() != dispatch.OutcomeDelivered:
+		return out
 	case want == dispatch.TicketAcknowledged:
-		if seen == dispatch.TicketClosed {
-			if out := m.again(ctx, s, u); out.Kind() != dispatch.OutcomeDelivered {
-				return out
-			}
-		}
 		return m.move(ctx, u, "acknowledge", wordAcknowledged)
-	case seen == dispatch.TicketClosed:
-		return m.again(ctx, s, u)
-	case seen == dispatch.TicketAcknowledged:
+	case u.Link.Seen != dispatch.TicketClosed && mayShow(u.Link, dispatch.TicketAcknowledged):
 		return m.takeBack(ctx, s, u)
 	default:
-		return dispatch.Delivered(dispatch.Ref{Word: wordTriggered})
+		return out
 	}
+}
+
+// mayShow tells whether the copy shows a status, or may: by the last word that
+// came from there, or because it was set there and the answer was lost.
+func mayShow(l dispatch.TicketLink, s dispatch.TicketStatus) bool {
+	if l.Seen == s || (l.ExternalStatus != nil && statuses[*l.ExternalStatus] == s) {
+		return true
+	}
+	return slices.ContainsFunc(l.Echoes, func(w dispatch.Written) bool {
+		return w.Status == s && l.WroteAt != nil && w.At.After(*l.WroteAt)
+	})
+}
+
+// isSettling tells that the REST API may not know yet what was written there.
+func isSettling(l dispatch.TicketLink) bool {
+	return l.WroteAt != nil && time.Since(*l.WroteAt) < settling
 }
 
 func (m *messenger) move(ctx context.Context, u dispatch.StatusUpdate, action, word string) dispatch.Outcome {
@@ -68,6 +88,8 @@ func (m *messenger) takeBack(ctx context.Context, s *ConfigSettings, u dispatch.
 	switch {
 	case out.Kind() != dispatch.OutcomeDelivered:
 		return out
+	case isSettling(u.Link) && (i == nil || i.status == dispatch.TicketClosed):
+		return dispatch.Deferred(errors.New("PagerDuty does not show yet what was sent a moment ago")).After(settling).Over(out.Exchange())
 	case i == nil:
 		return dispatch.Refused(errors.New("secrets.token sees no incident with this ticket's alert; check that it is of the same account as secrets.integrationKey")).Over(out.Exchange())
 	case i.status == dispatch.TicketClosed:

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tocsin/actors/internal/exam"
 	"tocsin/dispatch"
@@ -86,6 +87,99 @@ func TestFollowUp(t *testing.T) {
 	}
 	if all := a.Incidents(); len(all) != 1 || all[0].Alerts[0].Events != 3 || all[0].Status != account.Acknowledged {
 		t.Errorf("incidents %+v", all)
+	}
+}
+
+// TestFollowUpOfResolved opens an incident anew and says so, so that one of a
+// ticket that is closed does not stay open.
+func TestFollowUpOfResolved(t *testing.T) {
+	a := started(t, account.Options{})
+	m := opened(t, a, hookSecrets("")).(*messenger)
+	trigger(t, m, 1)
+	updated(t, m, 1, dispatch.TicketOpen, dispatch.TicketClosed)
+	p := config(exam.Parcel(2))
+	p.Link = &dispatch.TicketLink{ExternalID: "srv-1:" + exam.Parcel(1).Ticket.ID, Seen: dispatch.TicketClosed}
+	if out := m.Deliver(t.Context(), p); out.Ref().Shows != dispatch.TicketOpen {
+		t.Errorf("outcome %v, ref %+v", out.Kind(), out.Ref())
+	}
+	if all := a.Incidents(); len(all) != 2 || all[1].Status != account.Triggered {
+		t.Errorf("incidents %+v", all)
+	}
+}
+
+// TestUpdateAfterLostAnswer: a status that was set there, though its answer was
+// lost, is not what the link says. Whether it arrived or not, the last incident
+// is as the ticket is.
+func TestUpdateAfterLostAnswer(t *testing.T) {
+	open, acknowledged, closed := dispatch.TicketOpen, dispatch.TicketAcknowledged, dispatch.TicketClosed
+	for _, row := range []struct {
+		lost, want dispatch.TicketStatus
+		arrived    bool
+		token      dispatch.Secret
+		last       string
+	}{
+		{closed, open, true, "", account.Triggered},
+		{closed, open, false, "", account.Triggered},
+		{closed, acknowledged, true, "", account.Acknowledged},
+		{closed, acknowledged, false, "", account.Acknowledged},
+		{acknowledged, open, true, token, account.Triggered},
+		{acknowledged, open, false, token, account.Triggered},
+	} {
+		for _, how := range []string{"echo to come", "echo come"} {
+			a := started(t, account.Options{APIKey: token})
+			m := openedWith(t, a, ours, hookSecrets(row.token)).(*messenger)
+			trigger(t, m, 1)
+			if row.arrived {
+				updated(t, m, 1, open, row.lost)
+			}
+			u := update(1, open, row.want)
+			wrote := time.Now().Add(-time.Hour)
+			u.Link.WroteAt = &wrote
+			if how == "echo to come" {
+				u.Link.Echoes = []dispatch.Written{{Status: open, At: wrote}, {Status: row.lost, At: wrote.Add(time.Minute)}}
+			} else {
+				word := map[dispatch.TicketStatus]string{acknowledged: wordAcknowledged, closed: wordResolved}[row.lost]
+				u.Link.ExternalStatus = &word
+			}
+			if out := m.Update(t.Context(), u); out.Kind() != dispatch.OutcomeDelivered {
+				t.Fatalf("%+v, %s: %v", row, how, out.Err())
+			}
+			all := a.Incidents()
+			if got := all[len(all)-1].Status; got != row.last {
+				t.Errorf("%+v, %s: the last of %d incidents is %s", row, how, len(all), got)
+			}
+		}
+	}
+}
+
+// TestTakeBackTooEarly: an incident is not there at once, and the one before it
+// says nothing of it; a moment later the answer is another.
+func TestTakeBackTooEarly(t *testing.T) {
+	for _, opened := range []int{1, 2} {
+		now := time.Now()
+		a := started(t, account.Options{APIKey: token, IncidentDelay: time.Minute, Now: func() time.Time { return now }})
+		m := openedWith(t, a, ours, hookSecrets(token)).(*messenger)
+		for n := range opened {
+			if n > 0 {
+				updated(t, m, 1, dispatch.TicketOpen, dispatch.TicketClosed)
+				now = now.Add(time.Hour)
+			}
+			trigger(t, m, 1)
+		}
+		updated(t, m, 1, dispatch.TicketOpen, dispatch.TicketAcknowledged)
+		u := update(1, dispatch.TicketAcknowledged, dispatch.TicketOpen)
+		wrote := time.Now()
+		u.Link.WroteAt = &wrote
+		if out := m.Update(t.Context(), u); out.Kind() != dispatch.OutcomeDeferred || out.Wait() != settling {
+			t.Errorf("the %d. incident: %v %v, to try in %s", opened, out.Kind(), out.Err(), out.Wait())
+		}
+		now = now.Add(time.Hour)
+		if out := m.Update(t.Context(), u); out.Kind() != dispatch.OutcomeDelivered {
+			t.Errorf("the %d. incident, later: %v %v", opened, out.Kind(), out.Err())
+		}
+		if all := a.Incidents(); len(all) != opened || all[opened-1].Status != account.Triggered {
+			t.Errorf("incidents %+v", all)
+		}
 	}
 }
 
