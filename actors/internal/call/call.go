@@ -23,6 +23,7 @@ type Call struct {
 	host   string
 	kept   dispatch.Exchange
 	made   bool
+	most   int64 // bytes of the answer that are looked at
 	failed *dispatch.Outcome // of a call without an answer
 
 	status int
@@ -31,8 +32,8 @@ type Call struct {
 	broken error
 }
 
-// maxAnswer is how much of an answer is looked at; of what is beyond, at most
-// maxDrain is read so that the connection can be used again.
+// maxAnswer is how much of an answer is looked at, unless UpTo says more; of what
+// is beyond, at most maxDrain is read so that the connection can be used again.
 const (
 	maxAnswer = 64 << 10
 	maxDrain  = 256 << 10
@@ -41,10 +42,17 @@ const (
 // New prepares a call through a guarded client; the mask is applied to
 // everything that leaves the call.
 func New(client *http.Client, mask Mask) *Call {
-	return &Call{client: client, mask: mask}
+	return &Call{client: client, mask: mask, most: maxAnswer}
 }
 
-// Do sends the request and reads the answer, at most 64 KiB of it, whose body
+// UpTo lets the call look at more of the answer: a list of a thousand things is
+// longer than an answer to a message. What is recorded stays as short.
+func (c *Call) UpTo(bytes int64) *Call {
+	c.most = bytes
+	return c
+}
+
+// Do sends the request and reads the answer, at most 64 KiB of it unless UpTo says more, whose body
 // the response then repeats. An error here is also the call's Outcome.
 func (c *Call) Do(r *http.Request) (*http.Response, error) {
 	body, err := take(r)
@@ -84,12 +92,12 @@ func (c *Call) read(response *http.Response) {
 	body := response.Body
 	defer body.Close()
 	c.status, c.header = response.StatusCode, response.Header
-	c.body, c.broken = io.ReadAll(io.LimitReader(body, maxAnswer))
+	c.body, c.broken = io.ReadAll(io.LimitReader(body, c.most))
 	if c.broken == nil {
 		_, _ = io.CopyN(io.Discard, body, maxDrain) // the answer is known; this only saves the connection
 	}
 	c.kept.HTTPStatus = c.status
-	c.kept.Response = dispatch.Cut(c.mask.Text(string(c.body)), maxResponse)
+	c.kept.Response = dispatch.Cut(c.mask.Text(string(c.body[:min(len(c.body), maxAnswer)])), maxResponse)
 	response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(c.body), brokenReader{c.broken}))
 }
 

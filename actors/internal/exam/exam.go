@@ -31,12 +31,15 @@ type Paper struct {
 	Config func(n int) string
 	// Vendor makes a receiver that behaves as the contract says.
 	Vendor func() http.Handler
-	// ID reads what tells a delivery apart from the others from a request.
+	// ID reads what tells a delivery apart from the others from a request; "" for
+	// a request that says nothing of it.
 	ID func(r *http.Request, body []byte) string
 	// Answers are the vendor's own, beside those of HTTP; they come first.
 	Answers []Answer
 	// RateLimitWait is what the kind waits after a 429 that names no time.
 	RateLimitWait time.Duration
+	// Crowd is how many deliveries come at once; 200 when it is 0.
+	Crowd int
 	// Refused are settings that Open must refuse.
 	Refused []Refusal
 }
