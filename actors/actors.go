@@ -33,6 +33,7 @@ import (
 	"tocsin/actors/pagerduty"
 	"tocsin/actors/pushover"
 	"tocsin/actors/rocketchat"
+	"tocsin/actors/sentinelone"
 	"tocsin/actors/slack"
 	"tocsin/actors/teams"
 	"tocsin/actors/telegram"
@@ -49,6 +50,7 @@ func All() []dispatch.Kind {
 		email.Kind(),
 		slack.Kind(),
 		pagerduty.Kind(),
+		sentinelone.Kind(),
 		webhook.Kind(),
 		discord.Kind(),
 		googlechat.Kind(),
