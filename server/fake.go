@@ -11,6 +11,7 @@ import (
 
 	"tocsin/fake"
 	"tocsin/fake/pagerduty"
+	"tocsin/fake/sentinelone"
 	"tocsin/fake/slack"
 	"tocsin/fake/smtp"
 	"tocsin/fake/webhook"
@@ -19,7 +20,7 @@ import (
 // Fake runs a vendor that behaves as its documentation says and fails by
 // script, so that everything can be tried without an account.
 type Fake struct {
-	Vendor string `arg:"" enum:"slack,pagerduty,smtp,webhook" help:"Which one: slack, pagerduty, smtp or webhook."`
+	Vendor string `arg:"" enum:"slack,pagerduty,sentinelone,smtp,webhook" help:"Which one: slack, pagerduty, sentinelone, smtp or webhook."`
 	Listen string `default:"127.0.0.1:0" help:"Where it listens."`
 	Script string `type:"existingfile" placeholder:"FILE" env:"-" help:"JSON list of what goes wrong, in order, such as [{\"status\": 503, \"times\": 2}, {\"apply\": true, \"reset\": true}]."`
 }
@@ -62,6 +63,9 @@ func (f *Fake) Run(ctx context.Context, std streams) (err error) {
 	}
 }
 
+// fakeThreat is the one threat of the fake console.
+const fakeThreat = "225494730938493804"
+
 func actorType(vendor string) string {
 	if vendor == "smtp" {
 		return "email"
@@ -85,6 +89,12 @@ func (f *Fake) open() (vendor, error) {
 				"settings": map[string]any{"eventsUrl": url, "apiUrl": url, "from": "alert-dispatch@example.com"},
 				"secrets":  map[string]any{"integrationKey": "0123456789abcdef0123456789abcdef", "token": "u+fakefakefakefakefake"}, //nolint:gosec // they open nothing but the fake
 			}
+		})
+	case "sentinelone":
+		c := sentinelone.New(sentinelone.Options{})
+		c.AddThreat(sentinelone.Threat{ID: fakeThreat})
+		return f.openHTTP(c, c.Server, func(url string) map[string]any {
+			return map[string]any{"settings": map[string]any{"url": url}, "secrets": map[string]any{"apiToken": "token-of-the-fake"}}
 		})
 	default:
 		r := webhook.New(webhook.Options{})

@@ -17,6 +17,7 @@ import (
 func TestFake(t *testing.T) {
 	for vendor, config := range map[string]map[string]any{
 		"slack": {"channel": "#alerts"}, "pagerduty": nil, "webhook": nil, "smtp": {"to": []string{"soc@example.com"}},
+		"sentinelone": {"target": fakeThreat, "note": "{{.Alert.Summary}}"},
 	} {
 		t.Run(vendor, func(t *testing.T) {
 			script := filepath.Join(t.TempDir(), "faults.json")

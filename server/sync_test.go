@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tocsin/fake/pagerduty"
+	"tocsin/fake/sentinelone"
 	"tocsin/fake/slack"
 )
 
@@ -196,4 +197,49 @@ func TestTwoWayPagerDuty(t *testing.T) {
 		t.Errorf("after a merge the ticket is %+v", merged.Ticket)
 	}
 	wantTold(t, events, "CLOSED", func() error { return p.Resolve(incident, "PUSR001") })
+}
+
+// TestTwoWaySentinelOne: a threat follows its ticket, and what is done with the
+// threat in the console comes in by a refresh at once.
+func TestTwoWaySentinelOne(t *testing.T) {
+	c := sentinelone.New(sentinelone.Options{Token: "s1-test"})
+	started(t, c)
+	const threat = "225494730938493804"
+	c.AddThreat(sentinelone.Threat{ID: threat})
+	a := open(t, nil)
+	a.twoWay("sentinelone", map[string]any{
+		"settings": map[string]any{"url": c.URL()}, "secrets": map[string]any{"apiToken": "s1-test"},
+	}, map[string]any{"target": "{{.Alert.Attributes.threatId}}"})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	events, err := a.socket(ctx, statusEvents, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket := a.raise(map[string]any{
+		"behaviorModel": "Model", "summary": "Malware", "key": "WS-0142", "attributes": map[string]any{"threatId": threat},
+	}).TicketID
+	a.inSync(ticket)
+	status := func(want string) {
+		t.Helper()
+		a.eventually("a threat that is "+want, `{ server { version } }`, nil, new(any), func() bool { return c.Threat(threat).Status == want })
+	}
+	a.moveTicket("acknowledgeTickets", ticket)
+	next(t, events)
+	status("in_progress")
+	a.inSync(ticket)
+	refresh := func() error {
+		a.ask(`mutation($id: ID!) { refreshTicket(input: {id: $id}) { tickets { id } userErrors { message path } } }`, map[string]any{"id": ticket}, nil)
+		return nil
+	}
+	c.SetStatus(threat, "resolved")
+	wantTold(t, events, "CLOSED", refresh)
+	c.SetStatus(threat, "unresolved")
+	wantTold(t, events, "OPEN", refresh)
+	a.moveTicket("closeTickets", ticket)
+	next(t, events)
+	status("resolved")
+	if n := c.Threat(threat); len(n.Notes) != 1 || n.TicketID == "" {
+		t.Errorf("the threat has the notes %+v and the ticket %q", n.Notes, n.TicketID)
+	}
 }
