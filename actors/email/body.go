@@ -30,7 +30,7 @@ type body struct{ subject, text, html string } // html may be empty
 // compose takes the user's words, and where there are none the alert's facts.
 func compose(s *ConfigSettings, p dispatch.Parcel) body {
 	page := pageOf(p)
-	b := body{subject: cmp.Or(oneLine(s.Subject), page.subject()), text: s.Text, html: s.HTML}
+	b := body{subject: page.subjectOr(s.Subject), text: s.Text, html: s.HTML}
 	blank := func(text string) bool { return strings.TrimSpace(text) == "" }
 	if blank(b.html) {
 		b.html = ""
@@ -46,10 +46,15 @@ func compose(s *ConfigSettings, p dispatch.Parcel) body {
 	if p.Test {
 		b.subject = "[Test] " + b.subject
 	}
+	return b.clipped()
+}
+
+// clipped is the body within the limits.
+func (b body) clipped() body {
 	// What looks like an encoded word would be decoded by whoever reads it.
-	b.subject = strings.ReplaceAll(b.subject, "=?", "= ?")
+	subject := strings.ReplaceAll(b.subject, "=?", "= ?")
 	return body{
-		subject: clip.Characters(b.subject, maxSubject),
+		subject: clip.Characters(subject, maxSubject),
 		text:    clip.Characters(b.text, maxBody),
 		html:    clip.Characters(b.html, maxBody),
 	}
@@ -133,6 +138,9 @@ func (p page) subject() string {
 	}
 	return subject
 }
+
+// subjectOr is the user's own subject, where there is one.
+func (p page) subjectOr(own string) string { return cmp.Or(oneLine(own), p.subject()) }
 
 func (p page) text() string {
 	var parts []string

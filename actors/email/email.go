@@ -1,10 +1,11 @@
-// Package email sends alerts as mail over an SMTP server, one message a
-// recipient. It receives nothing: an address that a server takes and another
-// one bounces later is told to the sender's mailbox alone. It signs nothing
-// (DKIM is the server's work) and fetches no OAuth tokens.
+// Package email sends alerts, and what becomes of their tickets, as mail over an
+// SMTP server, one message a recipient. It receives nothing: an address that a
+// server takes and another one bounces later is told to the sender's mailbox
+// alone. It signs with DKIM where it has a key, encrypts nothing and fetches no
+// OAuth tokens.
 //
 // Rules are those of RFC 5321 (SMTP), 5322 (messages), 3207 (STARTTLS), 3463
-// (status codes), 3834 (automatic messages) and 4954 (AUTH).
+// (status codes), 3834 (automatic messages), 4954 (AUTH), 6376 and 8301 (DKIM).
 package email
 
 import (
@@ -28,13 +29,13 @@ func Kind() dispatch.Kind {
 	reached := &memory{}
 	return dispatch.Kind{
 		Name: "email", Title: "Email",
-		Description:    "Sends the alert by email through your mail server, one message to each recipient, threaded by ticket.",
+		Description:    "Sends the alert by email through your mail server, one message to each recipient, and the ticket's status in the same thread.",
 		SetupHelp:      setupHelp,
 		BuiltIn:        true,
 		Settings:       &Settings{TLS: startTLS, Auth: authAuto, FromName: "Tocsin"},
-		ConfigSettings: &ConfigSettings{Uncertain: dispatch.Resend},
+		ConfigSettings: &ConfigSettings{Uncertain: dispatch.Resend, Updates: updatesAlways},
 		DefaultName:    "Email-Default",
-		Capabilities:   []dispatch.Capability{dispatch.CanDeliver},
+		Capabilities:   []dispatch.Capability{dispatch.CanDeliver, dispatch.CanUpdate},
 		// A receiver may know a repeat by its Message-ID, but none must, so the
 		// kind is not Idempotent and the API config says what to do in doubt.
 		// Greylisting ends after minutes (RFC 6647), a broken line in seconds.
@@ -48,14 +49,17 @@ func Kind() dispatch.Kind {
 const setupHelp = `1. Give the mail server's **host** and the address that mail comes **from**. Bounces go to that address.
 2. Give **user name** and **password** if the server asks for them. Accounts with two-step verification need an app password.
 3. Keep TLS at STARTTLS (port 587), or choose IMPLICIT (port 465). Mail is never sent in clear text unless you choose NONE, which suits a relay on your own network.
-4. A server whose certificate your own authority signed needs that authority's certificate under **ca**.
+4. Most mail servers sign with DKIM themselves. Where yours does not, give a private key as **dkimKey**, and the name of its public half in DNS as **dkimSelector**.
+5. A server whose certificate your own authority signed needs that authority's certificate under **ca**.
 
 A server on your own network must be allowed by the operator with ` + "`--allow-outbound`" + `.
 Until host and sender are set, email waits and says so; nothing is lost.
 
 Each recipient gets a message of their own, so an address that is refused keeps it from nobody else: the delivery counts as done when
 at least one **to** address has it, and a notification names those that were refused. A retry goes only to those who do not have it yet.
-After a restart of this server between two tries that is not known any more, and some may get a message twice, both with the same ` + "`Message-ID`" + `.`
+After a restart of this server between two tries that is not known any more, and some may get a message twice, both with the same ` + "`Message-ID`" + `.
+
+When the ticket is acknowledged, closed or opened again, a message in the same thread says so and by whom, unless the API config's **updates** says otherwise.`
 
 type messenger struct {
 	world   dispatch.World
@@ -63,6 +67,7 @@ type messenger struct {
 	from    *mail.Address
 	replyTo *mail.Address // nil when there is none
 	roots   *x509.CertPool
+	seal    *seal // nil when nothing is signed
 	mask    call.Mask
 	reached *memory
 	turns   chan struct{} // holds one for each connection that is open
@@ -81,7 +86,7 @@ func open(settings any, w dispatch.World, reached *memory) (dispatch.Messenger, 
 		return nil, fmt.Errorf("open email: settings are %T", settings)
 	}
 	m := &messenger{
-		world: w, s: s, mask: call.Hide(string(s.Password)), reached: reached, turns: make(chan struct{}, connections),
+		world: w, s: s, mask: call.Hide(string(s.Password), string(s.DKIMKey)), reached: reached, turns: make(chan struct{}, connections),
 	}
 	if err := s.check(); err != nil {
 		return nil, err
@@ -96,6 +101,9 @@ func open(settings any, w dispatch.World, reached *memory) (dispatch.Messenger, 
 			return nil, err
 		}
 	}
+	if m.seal, err = s.seal(m.from.Address); err != nil {
+		return nil, err
+	}
 	m.roots, err = roots(s.CA)
 	return m, err
 }
@@ -107,16 +115,21 @@ func (m *messenger) Deliver(ctx context.Context, p dispatch.Parcel) dispatch.Out
 	if !ok {
 		return dispatch.Refused(fmt.Errorf("settings are %T, not those of email", p.Settings))
 	}
+	return m.send(ctx, m.letter(s, p))
+}
+
+// send carries a letter to each recipient who does not have it yet, and
+// remembers who has it.
+func (m *messenger) send(ctx context.Context, l *letter) dispatch.Outcome {
 	leave, err := m.enter(ctx)
 	if err != nil {
 		return dispatch.Deferred(err).After(longest)
 	}
 	defer leave()
-	l := m.letter(s, p)
-	m.reached.recall(p.DeliveryID, l.recipients)
+	m.reached.recall(l.key, l.recipients)
 	m.carry(ctx, l)
 	out := m.outcome(l)
-	m.reached.keep(p.DeliveryID, l.recipients, out.Kind() == dispatch.OutcomeDelivered)
+	m.reached.keep(l.key, l.recipients, out.Kind() == dispatch.OutcomeDelivered)
 	if out.Kind() == dispatch.OutcomeDelivered {
 		m.notice(ctx, l)
 	}

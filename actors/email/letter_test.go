@@ -56,8 +56,11 @@ func sent(t *testing.T, parcel dispatch.Parcel, config string) (*play, smtp.Mess
 func TestMessage(t *testing.T) {
 	p, got, out := sent(t, exam.Parcel(1), `{"to": ["Alice Ångström <alice@example.com>"], "cc": ["bob@example.com"], "bcc": ["carol@example.com"]}`)
 	golden(t, "testdata/message.eml", got.Raw)
-	if want := "<" + p.m.letter(&ConfigSettings{}, exam.Parcel(1)).id(&recipient{address: alice}) + ">"; out.Ref().ID != want || got.Header.Get("Message-Id") != want {
-		t.Errorf("ref %s, Message-ID %s, want %s", out.Ref().ID, got.Header.Get("Message-Id"), want)
+	if want := "<" + p.m.letter(&ConfigSettings{}, exam.Parcel(1)).id(&recipient{address: alice}) + ">"; got.Header.Get("Message-Id") != want {
+		t.Errorf("Message-ID %s, want %s", got.Header.Get("Message-Id"), want)
+	}
+	if ref := out.Ref(); ref.ID != got.Header.Get("References") || ref.Loose {
+		t.Errorf("ref %+v does not name the thread %s", ref, got.Header.Get("References"))
 	}
 	record := strings.ReplaceAll(string(out.Exchange().Request), p.m.server(), "smtp.example.com:587")
 	exam.Golden(t, "testdata/record.json", []byte(record))
@@ -71,8 +74,11 @@ func TestBareMessage(t *testing.T) {
 		ID: full.Alert.ID, BehaviorModel: full.Alert.BehaviorModel, Severity: dispatch.Critical, Summary: full.Alert.Summary,
 		OccurredAt: full.Alert.OccurredAt, ReceivedAt: full.Alert.ReceivedAt,
 	}}
-	_, got, _ := sent(t, bare, to(alice))
+	_, got, out := sent(t, bare, to(alice))
 	golden(t, "testdata/message-bare.eml", got.Raw)
+	if out.Ref().ID != got.Header.Get("Message-Id") {
+		t.Errorf("ref %+v, want the message %s", out.Ref(), got.Header.Get("Message-Id"))
+	}
 }
 
 // TestThread: all messages about one ticket answer to one id, whatever the

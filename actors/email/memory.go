@@ -7,12 +7,12 @@ import (
 	"tocsin/dispatch"
 )
 
-// memory holds who has a delivery that not everybody has, so that a retry goes
+// memory holds who has a message that not everybody has, so that a retry goes
 // only to the others. It ends with the process: the books keep no state of a
 // recipient. The zero memory is ready.
 type memory struct {
 	mu    sync.Mutex
-	byID  map[string]map[string]verdict // by delivery id and address in lower case
+	byID  map[string]map[string]verdict // by letter.key and address in lower case
 	order []string                      // ids, oldest first
 }
 

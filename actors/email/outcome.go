@@ -26,7 +26,7 @@ func (m *messenger) outcome(l *letter) dispatch.Outcome {
 	if first == nil || l.p.Test && l.count(dispatch.OutcomeRefused) > 0 {
 		return verdict{kind: dispatch.OutcomeRefused}.outcome(m.mask.Text(l.trouble())).Over(kept)
 	}
-	return dispatch.Delivered(dispatch.Ref{ID: "<" + l.id(first) + ">"}).Over(kept)
+	return dispatch.Delivered(l.ref(first)).Over(kept)
 }
 
 // pause is short when the time ended while all went well: the next attempt

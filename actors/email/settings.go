@@ -23,6 +23,10 @@ type Settings struct {
 	FromName string          `json:"fromName" title:"Sender's name" doc:"The name beside the address that mail comes from" max:"100"`
 	ReplyTo  string          `json:"replyTo" title:"Reply to" doc:"The address that answers go to, if it is another one" format:"email" max:"320"`
 	Helo     string          `json:"helo" title:"Name in EHLO" doc:"This server's full name, for mail servers that insist on one" max:"255"`
+
+	DKIMDomain   string          `json:"dkimDomain" title:"DKIM domain" doc:"The domain that messages are signed for; left out, that of the sender's address" max:"70"`
+	DKIMSelector string          `json:"dkimSelector" title:"DKIM selector" doc:"The name before ._domainkey in DNS, where the public key is" max:"70"`
+	DKIMKey      dispatch.Secret `json:"dkimKey" title:"DKIM key" doc:"The private key in PEM, RSA or Ed25519; left out, nothing is signed here" secret:"true" max:"16384"`
 }
 
 // The values of tls and of auth that the code names.
@@ -44,6 +48,7 @@ type ConfigSettings struct {
 	Text      string                   `json:"text" title:"Text" doc:"Left out, the facts of the alert and the links to it" template:"true"`
 	HTML      string                   `json:"html" title:"HTML" doc:"Left out, the facts of the alert as HTML, or none when a text is given" template:"html"`
 	Uncertain dispatch.UncertainPolicy `json:"onUncertain" title:"When the answer is lost" doc:"Give RESEND (a message may come twice) or PARK (it fails, and a person decides)" required:"true" enum:"RESEND,PARK"`
+	Updates   string                   `json:"updates" title:"Status of the ticket" doc:"Give ALWAYS (each new status goes out in the thread), CLOSED (only that the ticket was closed) or NEVER" required:"true" enum:"NEVER,CLOSED,ALWAYS"`
 }
 
 // OnUncertain is the user's choice.
