@@ -76,7 +76,7 @@ func (w *work) onAlert(ctx context.Context) dispatch.Outcome {
 	if !uuidForm.MatchString(w.target) {
 		return dispatch.Refused(fmt.Errorf("settings.target gave %q, which is not an alert's UUID; check where the alert names it", dispatch.Cut(w.target, 100)))
 	}
-	a, out := w.messenger.alert(ctx, w.target)
+	a, out := w.alert(ctx, w.target)
 	if out.Kind() != dispatch.OutcomeDelivered {
 		return out
 	}
@@ -174,7 +174,7 @@ func (w *work) alertStatus(ctx context.Context, a *alert, status dispatch.Ticket
 // shows after up to five seconds.
 func (w *work) appears(ctx context.Context, a *alert) dispatch.Outcome {
 	for wait := 250 * time.Millisecond; ; wait *= 2 {
-		now, out := w.messenger.alert(ctx, a.ID)
+		now, out := w.alert(ctx, a.ID)
 		switch {
 		case out.Kind() != dispatch.OutcomeDelivered:
 			return out
@@ -196,7 +196,7 @@ func (w *work) appears(ctx context.Context, a *alert) dispatch.Outcome {
 }
 
 func (w *work) updateAlert(ctx context.Context) dispatch.Outcome {
-	a, out := w.messenger.alert(ctx, w.target)
+	a, out := w.alert(ctx, w.target)
 	switch {
 	case out.Kind() != dispatch.OutcomeDelivered:
 		return out

@@ -50,7 +50,7 @@ func isBare(out dispatch.Outcome) bool { return strings.TrimSpace(out.Exchange()
 // noted keeps for the ledger what was done, when it was.
 func (w *work) noted(out dispatch.Outcome, text string) dispatch.Outcome {
 	if out.Kind() == dispatch.OutcomeDelivered {
-		w.asked("%s", text)
+		w.asked(text)
 	}
 	return out
 }

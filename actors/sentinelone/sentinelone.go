@@ -26,7 +26,7 @@ func Kind() dispatch.Kind {
 		SetupHelp: setupHelp,
 		Settings:  &Settings{},
 		ConfigSettings: &ConfigSettings{
-			TargetKind: targetThreat, Target: "{{.Alert.Attributes.threatId}}", Operations: []string{opNote, opLink, opStatus},
+			TargetKind: targetThreat, Target: "{{.Alert.Attributes.threatId}}",
 			Note: "{{.Ticket.Number}} {{.Alert.Summary}}\n{{.Ticket.URL}}", Updates: true,
 		},
 		DefaultName:  "SentinelOne-Default",

@@ -50,13 +50,22 @@ var dangerous = []string{opIsolate, opMitigate, opBlock}
 type ConfigSettings struct {
 	TargetKind   TargetKind `json:"targetKind" title:"Target" doc:"What target names: a threat, a Unified Alert, or a host by its agent's UUID, name, IP or MAC address" required:"true" enum:"threat,alert,host_uuid,host_name,host_ip,host_mac"`
 	Target       string     `json:"target" title:"Target's id" doc:"Where the alert names it, such as {{.Alert.Attributes.threatId}}" required:"true" template:"true" max:"500"`
-	Operations   []string   `json:"operations" title:"Operations" doc:"What to do there, in this order: note, link_ticket, set_status, set_verdict, isolate, release, scan, mitigate, block_hash" required:"true" max:"9"`
+	Operations   []string   `json:"operations" title:"Operations" doc:"What to do there, in this order, out of note, link_ticket, set_status, set_verdict, isolate, release, scan, mitigate, block_hash; empty does note, link_ticket, set_status" max:"9"`
 	Note         string     `json:"note" title:"Note" doc:"The text of the operation note" template:"true"`
 	Verdict      string     `json:"verdict" title:"Verdict" doc:"The analyst verdict that the operation set_verdict sets" enum:"undefined,true_positive,false_positive,suspicious"`
 	CloseVerdict string     `json:"closeVerdict" title:"Verdict of a close" doc:"The analyst verdict that is set when the ticket is closed; empty leaves it" enum:"true_positive,false_positive,suspicious"`
 	Mitigation   string     `json:"mitigation" title:"Mitigation" doc:"What the operation mitigate asks for" enum:"kill,quarantine,un-quarantine,remediate,rollback-remediation,network-quarantine"`
 	Hash         string     `json:"hash" title:"Hash" doc:"The SHA-1 that the operation block_hash blocks, such as {{.Alert.Attributes.sha1}}; empty takes that of the threat's file" template:"true" max:"500"`
 	Updates      bool       `json:"updates" title:"Keep the status the same" doc:"Carry the ticket's status to the threat and the threat's to the ticket from then on"`
+}
+
+// operations are those to do. The usual ones are not a default in the kind, for
+// a list there would be shared by all that is filled from it.
+func (c *ConfigSettings) operations() []string {
+	if len(c.Operations) == 0 {
+		return []string{opNote, opLink, opStatus}
+	}
+	return c.Operations
 }
 
 var (
@@ -89,15 +98,15 @@ func (s *Settings) check() error {
 
 // allow says why an API config's operations may not be done; nil when they may.
 func (s *Settings) allow(c *ConfigSettings) error {
-	for _, op := range c.Operations {
+	for _, op := range c.operations() {
 		if slices.Contains(dangerous, op) && !s.Dangerous {
 			return fmt.Errorf("the operation %s is not allowed: a person must turn settings.dangerous of the actor on", op)
 		}
 	}
 	switch {
-	case slices.Contains(c.Operations, opVerdict) && c.Verdict == "":
+	case slices.Contains(c.operations(), opVerdict) && c.Verdict == "":
 		return fmt.Errorf("settings.verdict is empty: give the verdict that %s is to set", opVerdict)
-	case slices.Contains(c.Operations, opMitigate) && c.Mitigation == "":
+	case slices.Contains(c.operations(), opMitigate) && c.Mitigation == "":
 		return fmt.Errorf("settings.mitigation is empty: give what %s is to ask for, such as kill", opMitigate)
 	default:
 		return nil

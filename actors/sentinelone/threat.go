@@ -58,8 +58,11 @@ func (t *threat) word() string {
 func (t *threat) facts() string {
 	var out []string
 	for _, fact := range [][2]string{
-		{"classification", t.Info.Classification}, {"verdict", t.Info.AnalystVerdict}, {"status", t.Info.IncidentStatus},
-		{"mitigation", t.Info.MitigationStatus}, {"host " + t.Agent.AgentComputerName, t.Agent.AgentNetworkStatus},
+		{"classification", t.Info.Classification},
+		{"verdict", t.Info.AnalystVerdict},
+		{"status", t.Info.IncidentStatus},
+		{"mitigation", t.Info.MitigationStatus},
+		{"host " + t.Agent.AgentComputerName, t.Agent.AgentNetworkStatus},
 	} {
 		if fact[1] != "" {
 			out = append(out, strings.TrimSpace(fact[0])+" "+fact[1])

@@ -59,7 +59,7 @@ func (w *work) onThreat(ctx context.Context) dispatch.Outcome {
 
 // preview is the outcome of a test message: it says what would be done, and to what.
 func (w *work) preview(target string) dispatch.Outcome {
-	w.last.Response = "Found exactly one " + target + ". An alert would do " + strings.Join(w.config.Operations, ", ") + ". Nothing was changed."
+	w.last.Response = "Found exactly one " + target + ". An alert would do " + strings.Join(w.config.operations(), ", ") + ". Nothing was changed."
 	return dispatch.Delivered(dispatch.Ref{ID: w.target, Loose: true}).Over(w.last)
 }
 
@@ -74,7 +74,7 @@ func (w *work) audit(target string) string {
 // operate does the operations in their order and stops at the first that fails.
 func (w *work) operate(ctx context.Context, do func(ctx context.Context, op string) dispatch.Outcome) dispatch.Outcome {
 	out := dispatch.Delivered(dispatch.Ref{})
-	for _, op := range w.config.Operations {
+	for _, op := range w.config.operations() {
 		if out = do(ctx, op); out.Kind() != dispatch.OutcomeDelivered {
 			return w.stopped(op, out)
 		}
@@ -94,9 +94,7 @@ func (w *work) stopped(op string, out dispatch.Outcome) dispatch.Outcome {
 }
 
 // asked keeps what was asked for, for the ledger.
-func (w *work) asked(format string, args ...any) {
-	w.done = append(w.done, fmt.Sprintf(format, args...))
-}
+func (w *work) asked(text string) { w.done = append(w.done, text) }
 
 // passed is the outcome of an operation that has nothing to do.
 func passed() dispatch.Outcome { return dispatch.Delivered(dispatch.Ref{}) }

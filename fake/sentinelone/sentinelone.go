@@ -8,6 +8,7 @@ package sentinelone
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -144,13 +145,11 @@ func (c *Console) turn(path string) bool {
 
 // lacks refuses what the token's role may not do.
 func (c *Console) lacks(w http.ResponseWriter, right string) bool {
-	for _, lacking := range c.o.Lacking {
-		if lacking == right {
-			refuse(w, http.StatusForbidden, "Forbidden", "Insufficient permissions")
-			return true
-		}
+	if !slices.Contains(c.o.Lacking, right) {
+		return false
 	}
-	return false
+	refuse(w, http.StatusForbidden, "Forbidden", "Insufficient permissions")
+	return true
 }
 
 func (c *Console) info(w http.ResponseWriter, _ *http.Request) {

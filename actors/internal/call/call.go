@@ -23,7 +23,7 @@ type Call struct {
 	host   string
 	kept   dispatch.Exchange
 	made   bool
-	most   int64 // bytes of the answer that are looked at
+	most   int64             // bytes of the answer that are looked at
 	failed *dispatch.Outcome // of a call without an answer
 
 	status int
