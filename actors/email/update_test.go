@@ -29,6 +29,7 @@ func moving(p dispatch.Parcel, link dispatch.TicketLink, status dispatch.TicketS
 		t.AcknowledgedAt, t.AcknowledgedBy = &at, &by
 	case dispatch.TicketClosed:
 		t.ClosedAt, t.ClosedBy = &at, &by
+	case dispatch.TicketOpen:
 	}
 	return dispatch.StatusUpdate{
 		DeliveryID: strings.Replace(p.DeliveryID, "dlv_0", "dlv_1", 1), Attempt: 1, Ticket: t, TicketURL: p.TicketURL, Alert: p.Alert, Link: link,
