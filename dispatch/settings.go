@@ -80,12 +80,32 @@ func SecretFields(v any) []string {
 	return out
 }
 
+// startFrom is a pointer to a copy of the defaults that v points to. Lists and
+// tables are copied, too, since reading JSON writes into what is there.
+func startFrom(v any) reflect.Value {
+	target := reflect.New(reflect.TypeOf(v).Elem())
+	target.Elem().Set(reflect.ValueOf(v).Elem())
+	for i := range target.Elem().NumField() {
+		switch f := target.Elem().Field(i); {
+		case f.Kind() == reflect.Slice && f.Len() > 0:
+			f.Set(reflect.AppendSlice(reflect.MakeSlice(f.Type(), 0, f.Len()), f))
+		case f.Kind() == reflect.Map && f.Len() > 0:
+			table := reflect.MakeMapWithSize(f.Type(), f.Len())
+			for entry := f.MapRange(); entry.Next(); {
+				table.SetMapIndex(entry.Key(), entry.Value())
+			}
+			f.Set(table)
+		default:
+		}
+	}
+	return target
+}
+
 // Fill makes a new settings struct of the same type as v: v's defaults, then
 // the object settings, then the secrets. A problem names the field, under the
 // path "settings" or "secrets".
 func Fill(v any, settings JSON, secrets map[string]Secret) (any, []UserError) {
-	target := reflect.New(reflect.TypeOf(v).Elem())
-	target.Elem().Set(reflect.ValueOf(v).Elem())
+	target := startFrom(v)
 	var c checker
 	given := object(&c, settings)
 	fields := fieldsOf(target.Interface())
@@ -115,8 +135,7 @@ func Fill(v any, settings JSON, secrets map[string]Secret) (any, []UserError) {
 // Unpack makes a settings struct of the same type as v from settings that were
 // checked before and have been rendered since.
 func Unpack(v any, settings JSON) (any, error) {
-	target := reflect.New(reflect.TypeOf(v).Elem())
-	target.Elem().Set(reflect.ValueOf(v).Elem())
+	target := startFrom(v)
 	if err := json.Unmarshal(settings, target.Interface()); err != nil {
 		return nil, fmt.Errorf("the settings do not fit this actor type: %w", err)
 	}

@@ -180,3 +180,21 @@ func FuzzCheckTemplate(f *testing.F) {
 		}
 	})
 }
+
+// TestDefaultsAreNotShared: filling in one API config changes no other one.
+func TestDefaultsAreNotShared(t *testing.T) {
+	type listed struct {
+		Names []string          `json:"names" title:"Names" doc:"Names."`
+		Table map[string]string `json:"table" title:"Table" doc:"Table."`
+	}
+	defaults := &listed{Names: []string{"a", "b"}, Table: map[string]string{"x": "1"}}
+	if _, problems := Fill(defaults, JSON(`{"names": ["c"], "table": {"x": "2"}}`), nil); problems != nil {
+		t.Fatal(problems)
+	}
+	if _, err := Unpack(defaults, JSON(`{"names": ["d"], "table": {"x": "3"}}`)); err != nil {
+		t.Fatal(err)
+	}
+	if defaults.Names[0] != "a" || defaults.Table["x"] != "1" {
+		t.Errorf("the defaults are %+v by now", defaults)
+	}
+}
