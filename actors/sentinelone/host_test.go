@@ -89,12 +89,23 @@ func TestIsolationNotTaken(t *testing.T) {
 	}
 }
 
-// TestThreatOperationOnHost is refused by the field.
-func TestThreatOperationOnHost(t *testing.T) {
-	s := staged(t, console.Options{}, "")
-	p, config := parcel(opNote)
-	config.TargetKind, config.Target = targetName, "WS-0142"
-	if out := s.deliver(t, p, dispatch.OutcomeRefused); !strings.Contains(out.Err().Error(), "settings.operations") {
-		t.Error(out.Err())
+// TestImpossible: what cannot be done to a target is refused by the field, and
+// before what can be.
+func TestImpossible(t *testing.T) {
+	for kind, row := range map[TargetKind]struct {
+		target     string
+		operations []string
+	}{
+		targetName:   {"WS-0142", []string{opIsolate, opNote}},
+		targetAlert:  {alertID, []string{opNote, opIsolate}},
+		targetThreat: {threatID, []string{opIsolate, "reboot"}},
+	} {
+		s := staged(t, console.Options{}, allowed)
+		p, config := parcel(row.operations...)
+		config.TargetKind, config.Target = kind, row.target
+		out := s.deliver(t, p, dispatch.OutcomeRefused)
+		if !strings.Contains(out.Err().Error(), "settings.operations") || len(s.c.Requests.All()) > 0 {
+			t.Errorf("%s: %v after %d requests", kind, out.Err(), len(s.c.Requests.All()))
+		}
 	}
 }

@@ -19,11 +19,13 @@ const stamp = "2006-01-02T15:04:05.000000Z"
 
 // mark is where a poll is: all that changed until the watermark was seen. Next is
 // the console's cursor while a list is read page by page, and Seen the latest
-// change of it so far.
+// change of it so far. Again says that the list was begun anew since its cursor
+// was not known any more.
 type mark struct {
 	Watermark time.Time `json:"watermark"`
 	Seen      time.Time `json:"seen,omitzero"`
 	Next      string    `json:"next,omitempty"`
+	Again     bool      `json:"again,omitempty"`
 }
 
 func (k mark) text() string {
@@ -49,9 +51,9 @@ func (m *messenger) Poll(ctx context.Context, cursor string) (dispatch.Polled, d
 	}
 	var found page[threat]
 	out := m.ask(ctx, "/threats", query, rightView, &found)
-	if isStale(k, out) {
-		again := mark{Watermark: k.Watermark}
-		return dispatch.Polled{Cursor: again.text(), More: true}, dispatch.Delivered(dispatch.Ref{}).Over(out.Exchange())
+	if isStale(k, out) { // at once, but a console that knows none of its cursors is left in peace until the next round
+		again := mark{Watermark: k.Watermark, Again: !k.Again}
+		return dispatch.Polled{Cursor: again.text(), More: again.Again}, dispatch.Delivered(dispatch.Ref{}).Over(out.Exchange())
 	}
 	if out.Kind() != dispatch.OutcomeDelivered {
 		return dispatch.Polled{Cursor: cursor}, out
@@ -83,7 +85,7 @@ func polled(k mark, found page[threat], asked time.Time, m *messenger) dispatch.
 		if k.Seen.After(k.Watermark) {
 			k.Watermark = k.Seen
 		}
-		k.Seen = time.Time{}
+		k.Seen, k.Again = time.Time{}, false
 	}
 	p.Cursor = k.text()
 	return p

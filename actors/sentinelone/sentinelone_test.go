@@ -12,6 +12,7 @@ import (
 
 	"tocsin/actors/internal/exam"
 	"tocsin/dispatch"
+	"tocsin/fake"
 	console "tocsin/fake/sentinelone"
 )
 
@@ -167,6 +168,18 @@ func TestShows(t *testing.T) {
 	config.Updates = false
 	if ref := s.deliver(t, p, dispatch.OutcomeDelivered).Ref(); !ref.Loose {
 		t.Error("without updates, nothing is to follow the copy")
+	}
+}
+
+// TestShowsWhatIsReadBack: somebody has set the status between our question and
+// our write, which then changes nothing; the copy shows what is so by now.
+func TestShowsWhatIsReadBack(t *testing.T) {
+	s := staged(t, console.Options{}, "")
+	p, _ := parcel(opStatus)
+	p.Ticket.Status = dispatch.TicketAcknowledged
+	s.c.Play(fake.Step{Path: base + "/threats/incident", Apply: true, Status: 200, Body: `{"data":{"affected":0}}`})
+	if ref := s.deliver(t, p, dispatch.OutcomeDelivered).Ref(); ref.Shows != dispatch.TicketAcknowledged || ref.Word != inProgress {
+		t.Errorf("ref %+v", ref)
 	}
 }
 

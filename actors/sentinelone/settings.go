@@ -96,18 +96,40 @@ func (s *Settings) check() error {
 	return nil
 }
 
+// possible are the operations by what they are done to.
+var possible = map[TargetKind][]string{
+	targetThreat: {opNote, opLink, opStatus, opVerdict, opIsolate, opRelease, opScan, opMitigate, opBlock},
+	targetAlert:  {opNote, opLink, opStatus, opVerdict},
+	targetUUID:   hostOperations, targetName: hostOperations, targetIP: hostOperations, targetMAC: hostOperations,
+}
+
+var hostOperations = []string{opIsolate, opRelease, opScan, opBlock}
+
 // allow says why an API config's operations may not be done; nil when they may.
+// It is asked before the first of them, so that none is done in vain.
 func (s *Settings) allow(c *ConfigSettings) error {
 	for _, op := range c.operations() {
 		if slices.Contains(dangerous, op) && !s.Dangerous {
 			return fmt.Errorf("the operation %s is not allowed: a person must turn settings.dangerous of the actor on", op)
 		}
+		if !slices.Contains(possible[c.TargetKind], op) {
+			return fmt.Errorf("settings.operations holds %q, which is none for the target %s; there are %s",
+				dispatch.Cut(op, 100), c.TargetKind, strings.Join(possible[c.TargetKind], ", "))
+		}
 	}
+	return c.complete()
+}
+
+// complete says what an operation lacks; nil when it has all.
+func (c *ConfigSettings) complete() error {
+	hash := strings.TrimSpace(c.Hash)
 	switch {
 	case slices.Contains(c.operations(), opVerdict) && c.Verdict == "":
 		return fmt.Errorf("settings.verdict is empty: give the verdict that %s is to set", opVerdict)
 	case slices.Contains(c.operations(), opMitigate) && c.Mitigation == "":
 		return fmt.Errorf("settings.mitigation is empty: give what %s is to ask for, such as kill", opMitigate)
+	case slices.Contains(c.operations(), opBlock) && hash != "" && !sha1Form.MatchString(hash):
+		return fmt.Errorf("settings.hash gave %q, which is not a SHA-1 of 40 hexadecimal digits", dispatch.Cut(hash, 100))
 	default:
 		return nil
 	}

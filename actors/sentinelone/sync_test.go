@@ -173,6 +173,27 @@ func TestStaleCursor(t *testing.T) {
 	}
 }
 
+// TestCursorsNeverKnown: a console that forgets each cursor at once is not asked
+// without end.
+func TestCursorsNeverKnown(t *testing.T) {
+	s := staged(t, console.Options{}, "")
+	for n := range 1001 {
+		s.c.AddThreat(console.Threat{ID: numbered(n), HostID: hostID})
+	}
+	cursor := ""
+	for n := range 4 {
+		s.c.ForgetCursors()
+		p, out := s.Poll(t.Context(), cursor)
+		if out.Kind() != dispatch.OutcomeDelivered || p.More != (n < 3) {
+			t.Fatalf("poll %d: %s %v, more %v", n, out.Kind(), out.Err(), p.More)
+		}
+		cursor = p.Cursor
+	}
+	if changes, _ := s.polls(t, cursor); len(changes) != 1002 {
+		t.Errorf("%d changes once cursors are known, want all 1002", len(changes))
+	}
+}
+
 // TestPollKeepsItsPlace: a poll that fails is repeated from where it was.
 func TestPollKeepsItsPlace(t *testing.T) {
 	s := staged(t, console.Options{}, "")

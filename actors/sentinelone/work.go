@@ -52,9 +52,9 @@ func (w *work) onThreat(ctx context.Context) dispatch.Outcome {
 	if out := w.operate(ctx, w.onThreatDo); out.Kind() != dispatch.OutcomeDelivered {
 		return out
 	}
-	ref := w.ref(t)
+	ref := w.ref(w.threat) // which may have been read again
 	ref.Loose = !w.config.Updates
-	return dispatch.Delivered(ref).Over(w.last).Noting(w.audit("threat " + t.ID + " (" + t.facts() + ")"))
+	return dispatch.Delivered(ref).Over(w.last).Noting(w.audit("threat " + t.ID + " (" + w.threat.facts() + ")"))
 }
 
 // preview is the outcome of a test message: it says what would be done, and to what.
