@@ -1,7 +1,11 @@
 package fake
 
 import (
+	"errors"
+	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -24,6 +28,21 @@ type Step struct {
 
 // Repeats is how many requests the step is for.
 func (s Step) Repeats() int { return s.Times }
+
+// Check tells what is wrong with a step that could never be played, and what to give instead.
+func (s Step) Check() error {
+	switch {
+	case s.Path != "" && !strings.HasPrefix(s.Path, "/"):
+		return fmt.Errorf("path: %q is no path of a request; begin it with /", s.Path)
+	case s.Status != 0 && (s.Status < http.StatusOK || s.Status > 599):
+		return fmt.Errorf("status: %d is none of an answer; give 200 to 599", s.Status)
+	case s.Status == 0 && (s.Body != "" || len(s.Headers) > 0):
+		return errors.New("status: is missing, without it headers and body are not sent; give one such as 503")
+	case s.Drip < 0:
+		return fmt.Errorf("drip: %d is less than nothing; give milliseconds", s.Drip)
+	}
+	return nil
+}
 
 // behaves tells whether the vendor's work is done before anything else happens.
 func (s Step) behaves() bool {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -30,6 +31,10 @@ type Server struct {
 	// Requests holds every request. A request that the vendor worked on is there only after the work is done, one
 	// that is held back or torn down is there before.
 	Requests Log[Request]
+
+	// People answers what is below /_fake/, which is neither recorded nor scripted: how those who work at the vendor are
+	// told what to do from outside. Nil leaves these paths to the vendor. Set it before Start or Serve.
+	People http.Handler
 
 	behave http.Handler
 	script Script[Step]
@@ -127,6 +132,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.inside.Done()
+	if s.People != nil && strings.HasPrefix(r.URL.Path, "/_fake/") {
+		s.People.ServeHTTP(w, r)
+		return
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		http.Error(w, "the request body did not arrive", http.StatusBadRequest)

@@ -93,6 +93,28 @@ func TestScriptIsPlayedInOrderByPath(t *testing.T) {
 	}
 }
 
+func TestPeopleActBesideTheScript(t *testing.T) {
+	v := &vendor{}
+	s := fake.NewServer(v)
+	s.People = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "told "+r.URL.Path) })
+	s.Play(fake.Step{Status: 503})
+	if err := s.Start("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	tr := &http.Transport{}
+	t.Cleanup(func() { tr.CloseIdleConnections(); _ = s.Close() })
+	c := &http.Client{Transport: tr}
+	if _, body, err := post(t.Context(), c, s.URL()+"/_fake/act", ""); err != nil || body != "told /_fake/act" {
+		t.Errorf("the people answer %q, %v", body, err)
+	}
+	if n := len(s.Requests.All()); n != 0 || v.worked.Load() != 0 {
+		t.Errorf("%d requests recorded, want none", n)
+	}
+	if resp, _, err := post(t.Context(), c, s.URL()+"/", ""); err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("the script's step was used up: %v", err)
+	}
+}
+
 func TestRecordsWhatCame(t *testing.T) {
 	_, s, c := start(t)
 	if _, _, err := post(t.Context(), c, s.URL()+"/p?q=1", "raw \x00 body"); err != nil {

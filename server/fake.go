@@ -6,8 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
+	"sync"
+	"time"
 
 	"tocsin/fake"
 	"tocsin/fake/pagerduty"
@@ -26,15 +29,16 @@ type Fake struct {
 }
 
 // vendor is a fake at work: where it is, how an actor is set up to talk to it,
-// and what has come.
+// what its people can do, and what has come and gone.
 type vendor struct {
-	url   string
-	actor map[string]any // the input of createActor
-	wait  func(ctx context.Context, n int) ([]string, error)
-	close func() error
+	url    string
+	actor  map[string]any // the input of createActor
+	people people
+	feeds  []feed
+	close  func() error
 }
 
-// Run runs the vendor until ctx ends, and prints what comes.
+// Run runs the vendor until ctx ends, and prints what comes and goes.
 func (f *Fake) Run(ctx context.Context, std streams) (err error) {
 	v, err := f.open()
 	if err != nil {
@@ -46,22 +50,17 @@ func (f *Fake) Run(ctx context.Context, std streams) (err error) {
 	if err != nil {
 		return fmt.Errorf("write the actor: %w", err)
 	}
-	fmt.Fprintf(std.out, "A fake %s is at %s until you end it.\nStart the server with --allow-outbound 127.0.0.1 and make an actor of it: "+
-		"createActor with the variables\n%s\n", f.Vendor, v.url, input)
-	for n := 0; ; {
-		lines, err := v.wait(ctx, n+1)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for _, line := range lines[n:] {
-			fmt.Fprintln(std.out, line)
-		}
-		n = len(lines)
+	fmt.Fprintf(std.out, "A fake %s is at %s until you end it.\nStart the server with --allow-outbound 127.0.0.1 and make an actor of it:\n"+
+		"%s\nwith the variables\n%s\n%s", f.Vendor, v.url, createActor, input, v.people.usage(v.url))
+	var printing sync.WaitGroup
+	for _, next := range v.feeds {
+		printing.Go(func() { next.print(ctx, std.out) })
 	}
+	printing.Wait()
+	return nil
 }
+
+const createActor = "mutation($input: CreateActorInput!) { createActor(input: $input) { actor { id inboundUrl } userErrors { message path } } }"
 
 // fakeThreat is the one threat of the fake console.
 const fakeThreat = "225494730938493804"
@@ -79,96 +78,144 @@ func (f *Fake) open() (vendor, error) {
 		return f.openMail()
 	case "slack":
 		w := slack.New(slack.Options{})
-		return f.openHTTP(w, w.Server, func(url string) map[string]any {
+		return f.openHTTP(w, w.Server, workspacePeople(w), func(url string) map[string]any {
 			return map[string]any{"settings": map[string]any{"apiUrl": url + "/api/"}, "secrets": map[string]any{"botToken": "xoxb-fake", "appToken": "xapp-fake"}}
 		})
 	case "pagerduty":
 		a := pagerduty.New(pagerduty.Options{})
-		return f.openHTTP(a, a.Server, func(url string) map[string]any {
+		v, err := f.openHTTP(a, a.Server, accountPeople(a), func(url string) map[string]any {
 			return map[string]any{
 				"settings": map[string]any{"eventsUrl": url, "apiUrl": url, "from": "alert-dispatch@example.com"},
 				"secrets":  map[string]any{"integrationKey": "0123456789abcdef0123456789abcdef", "token": "u+fakefakefakefakefake"}, //nolint:gosec // they open nothing but the fake
 			}
 		})
+		v.feeds = append(v.feeds, feedOf(&a.Webhooks, func(w pagerduty.Webhook) string {
+			return fmt.Sprintf("%s %s goes to %s and is answered %s", time.Now().Format(clock), w.Event, w.URL, answered(w))
+		}))
+		return v, err
 	case "sentinelone":
 		c := sentinelone.New(sentinelone.Options{})
 		c.AddThreat(sentinelone.Threat{ID: fakeThreat})
-		return f.openHTTP(c, c.Server, func(url string) map[string]any {
+		return f.openHTTP(c, c.Server, consolePeople(c), func(url string) map[string]any {
 			return map[string]any{"settings": map[string]any{"url": url}, "secrets": map[string]any{"apiToken": "token-of-the-fake"}}
 		})
 	default:
 		r := webhook.New(webhook.Options{})
-		return f.openHTTP(r, r.Server, func(url string) map[string]any {
+		return f.openHTTP(r, r.Server, nil, func(url string) map[string]any {
 			return map[string]any{"settings": map[string]any{"url": url}}
 		})
 	}
 }
 
 // openHTTP starts a vendor that speaks HTTP. What ends it may be more than its server.
-func (f *Fake) openHTTP(whole interface{ Close() error }, s *fake.Server, actor func(url string) map[string]any) (vendor, error) {
-	var steps []fake.Step
-	if err := f.read(&steps); err != nil {
+func (f *Fake) openHTTP(whole interface{ Close() error }, s *fake.Server, p people, actor func(url string) map[string]any) (vendor, error) {
+	steps, err := readSteps[fake.Step](f.Script)
+	if err != nil {
 		return vendor{}, err
 	}
+	if p != nil {
+		s.People = p
+	}
+	s.Play(steps...)
 	if err := s.Start(f.Listen); err != nil {
 		return vendor{}, fmt.Errorf("--listen: %w", err)
 	}
-	s.Play(steps...)
-	wait := func(ctx context.Context, n int) ([]string, error) {
-		return lines(ctx, &s.Requests, n, func(r fake.Request) string {
-			return fmt.Sprintf("%s %s %s %s", r.Time.Format("15:04:05"), r.Method, r.URL, cut(r.Body))
-		})
-	}
-	return vendor{s.URL(), actor(s.URL()), wait, whole.Close}, nil
+	requests := feedOf(&s.Requests, func(r fake.Request) string {
+		return fmt.Sprintf("%s %s %s %s", r.Time.Format(clock), r.Method, r.URL, cut(r.Body))
+	})
+	return vendor{s.URL(), actor(s.URL()), p, []feed{requests}, whole.Close}, nil
 }
 
 func (f *Fake) openMail() (vendor, error) {
-	var steps []smtp.Step
-	if err := f.read(&steps); err != nil {
+	steps, err := readSteps[smtp.Step](f.Script)
+	if err != nil {
 		return vendor{}, err
 	}
 	s, err := smtp.New(smtp.Options{})
 	if err != nil {
 		return vendor{}, err
 	}
+	s.Play(steps...)
 	if err := s.Start(f.Listen); err != nil {
 		return vendor{}, fmt.Errorf("--listen: %w", err)
 	}
-	s.Play(steps...)
 	at := url.URL{Host: s.Addr()}
-	wait := func(ctx context.Context, n int) ([]string, error) {
-		return lines(ctx, &s.Messages, n, func(m smtp.Message) string {
-			return fmt.Sprintf("%s to %v: %s", m.Time.Format("15:04:05"), m.To, m.Header.Get("Subject"))
-		})
-	}
+	commands := feedOf(&s.Commands, func(c smtp.Command) string {
+		return fmt.Sprintf("%s connection %d: %s %s", time.Now().Format(clock), c.Conn, c.Phase, c.Arg)
+	})
+	messages := feedOf(&s.Messages, func(m smtp.Message) string {
+		return fmt.Sprintf("%s taken, to %v: %s", m.Time.Format(clock), m.To, m.Header.Get("Subject"))
+	})
 	actor := map[string]any{"settings": map[string]any{"host": at.Hostname(), "port": json.Number(at.Port()), "tls": "NONE", "from": "tocsin@example.com"}}
-	return vendor{s.Addr(), actor, wait, s.Close}, nil
+	return vendor{s.Addr(), actor, nil, []feed{commands, messages}, s.Close}, nil
 }
 
-// read reads the script into a list of steps.
-func (f *Fake) read(steps any) error {
-	if f.Script == "" {
-		return nil
+// readSteps reads the script of a file, none of which may be unplayable.
+func readSteps[S interface{ Check() error }](file string) ([]S, error) {
+	if file == "" {
+		return nil, nil
 	}
-	text, err := os.ReadFile(f.Script)
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return fmt.Errorf("--script: %w", err)
+		return nil, fmt.Errorf("--script: %w", err)
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(steps); err != nil {
-		return fmt.Errorf("--script %s, near byte %d: %w; give a JSON list of steps", f.Script, d.InputOffset(), err)
+	var each []json.RawMessage
+	if err := json.Unmarshal(text, &each); err != nil {
+		return nil, fmt.Errorf("--script %s: %w; give a JSON list of steps", file, err)
 	}
-	return nil
+	steps := make([]S, len(each))
+	for i, one := range each {
+		d := json.NewDecoder(bytes.NewReader(one))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&steps[i]); err != nil {
+			return nil, fmt.Errorf("--script %s, step %d: %w; tocsin fake --help shows steps", file, i+1, err)
+		}
+		if err := steps[i].Check(); err != nil {
+			return nil, fmt.Errorf("--script %s, step %d: %w", file, i+1, err)
+		}
+	}
+	return steps, nil
 }
 
-func lines[T any](ctx context.Context, log *fake.Log[T], n int, line func(T) string) ([]string, error) {
-	all, err := log.Wait(ctx, n)
-	out := make([]string, len(all))
-	for i, item := range all {
-		out[i] = line(item)
+// clock is how a line begins.
+const clock = "15:04:05"
+
+// feed waits for more than it has seen and returns what is new, on a line each.
+type feed func(ctx context.Context, seen int) ([]string, error)
+
+func feedOf[T any](log *fake.Log[T], line func(T) string) feed {
+	return func(ctx context.Context, seen int) ([]string, error) {
+		all, err := log.Wait(ctx, seen+1)
+		if err != nil {
+			return nil, err
+		}
+		var out []string
+		for _, item := range all[seen:] {
+			out = append(out, line(item))
+		}
+		return out, nil
 	}
-	return out, err
+}
+
+// print prints what comes until ctx ends, for nothing else ends a feed.
+func (f feed) print(ctx context.Context, out io.Writer) {
+	for seen := 0; ; {
+		lines, err := f(ctx, seen)
+		if err != nil {
+			return
+		}
+		for _, line := range lines {
+			fmt.Fprintln(out, line)
+		}
+		seen += len(lines)
+	}
+}
+
+func answered(w pagerduty.Webhook) string {
+	if w.Err != nil {
+		return "not: " + w.Err.Error()
+	}
+	return fmt.Sprint(w.Status)
 }
 
 // cut is the beginning of a body, on one line.

@@ -3,6 +3,7 @@ package smtp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	gosmtp "github.com/emersion/go-smtp"
@@ -43,6 +44,22 @@ type Step struct {
 
 // Repeats is how many commands the step is for.
 func (s Step) Repeats() int { return s.Times }
+
+// Check tells what is wrong with a step that could never be played, and what to give instead.
+func (s Step) Check() error {
+	phases := []Phase{Connect, Handshake, Hello, Auth, Mail, Rcpt, Data}
+	switch {
+	case !slices.Contains(phases, s.Phase):
+		return fmt.Errorf("phase: %q is none; give one of %v", s.Phase, phases)
+	case s.Code != 0 && (s.Code < 400 || s.Code > 599):
+		return fmt.Errorf("code: %d refuses nothing; give 400 to 599", s.Code)
+	case s.Code != 0 && s.Phase == Handshake:
+		return errors.New("code: is not for tls, which can hang and drop only; leave it out")
+	case s.Apply && s.Phase != Data:
+		return fmt.Errorf("apply: is for data only, not for %s; leave it out", s.Phase)
+	}
+	return nil
+}
 
 // refusal is the answer of the step; nil when it has none.
 func (s Step) refusal() error {
