@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -107,6 +108,7 @@ func (s *system) set(name string, status dispatch.TicketStatus, by string, own b
 	if s.tells {
 		s.events = append(s.events, dispatch.StatusChange{
 			EventID: fmt.Sprint(s.name, " event ", s.number), At: r.changed, Names: []string{name}, Status: status, By: by, Echo: own,
+			TicketIDs: []string{strings.TrimPrefix(name, s.name+" ")},
 		})
 	}
 }
