@@ -137,7 +137,9 @@ func (a *accord) rise() {
 func (a *accord) begin(key string) {
 	a.told, a.moves, a.before = map[*system]map[int]bool{}, 0, 0
 	for _, x := range a.systems {
+		x.mu.Lock()
 		x.copies, x.events, x.faults, x.slow, x.denied = map[string]*replica{}, nil, nil, 0, false
+		x.mu.Unlock()
 		a.told[x] = map[int]bool{}
 		a.before += x.updated()
 	}
@@ -176,10 +178,11 @@ func (a *accord) there(rt *rapid.T) {
 // event hands any event in, told before or not, early or late.
 func (a *accord) event(rt *rapid.T) {
 	x := a.some(rt)
-	if len(x.events) == 0 {
+	n := x.told()
+	if n == 0 {
 		return
 	}
-	i := rapid.IntRange(0, len(x.events)-1).Draw(rt, "event")
+	i := rapid.IntRange(0, n-1).Draw(rt, "event")
 	if reply := a.tell(x, i); reply.Status < 300 {
 		a.told[x][i] = true
 	}
@@ -264,7 +267,7 @@ func (a *accord) sent() int {
 
 func (a *accord) deliverEvents(rt *rapid.T) {
 	for _, x := range a.systems {
-		for i := range x.events {
+		for i := range x.told() {
 			if a.told[x][i] {
 				continue
 			}

@@ -161,6 +161,13 @@ func (s *system) status(name string) dispatch.TicketStatus {
 	return s.copies[name].status
 }
 
+// told is how many events there are.
+func (s *system) told() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.events)
+}
+
 func (s *system) updated() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
