@@ -63,13 +63,19 @@ func TestFake(t *testing.T) {
 // wantPrinted waits for a command to have printed something.
 func wantPrinted(t *testing.T, out *transcript, pattern string) string {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	end := time.After(patience)
+	for {
 		if found := regexp.MustCompile(pattern).FindString(out.String()); found != "" {
 			return found
 		}
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("%s was not printed: %s", pattern, out)
+		}
 	}
-	t.Fatalf("%s was not printed: %s", pattern, out)
-	return ""
 }
 
 // TestFakePeople: a person at a vendor, told by an HTTP call what to do, moves

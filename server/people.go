@@ -17,7 +17,7 @@ import (
 )
 
 // people are those who work in a fake vendor: what they can do by name, each told
-// by POST /_fake/NAME?…
+// by a POST to /_fake/NAME.
 type people map[string]act
 
 // act is something that a person does there, with values of a query.
@@ -48,11 +48,12 @@ func (p people) usage(base string) string {
 	if len(p) == 0 {
 		return ""
 	}
-	text := "Its people act when told by POST, on what is newest unless told on what:\n"
+	var text strings.Builder
+	text.WriteString("Its people act when told by POST, on what is newest unless told on what:\n")
 	for _, name := range slices.Sorted(maps.Keys(p)) {
-		text += "  curl -X POST '" + base + "/_fake/" + name + p[name].query + "'\n"
+		fmt.Fprintf(&text, "  curl -X POST '%s/_fake/%s%s'\n", base, name, p[name].query)
 	}
-	return text
+	return text.String()
 }
 
 // workspacePeople press the buttons of messages.
