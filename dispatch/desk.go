@@ -13,10 +13,19 @@ import (
 
 // Conditions compiles and evaluates what decides whether an action fires. An
 // error of Check is for the author and says where in the text; one of Evaluate
-// says why there is no answer. Neither takes long, whatever the source.
+// says why there is no answer. Neither takes long, whatever the source. The
+// clauses tell what each part of an and, an or and a not was and saw, the
+// failed evaluation's too; the caller may keep them, and changes none.
 type Conditions interface {
 	Check(source string) error
-	Evaluate(ctx context.Context, source string, a Alert, t *Ticket, now time.Time) (bool, error)
+	Evaluate(ctx context.Context, source string, a Alert, t *Ticket, now time.Time) (holds bool, clauses []Clause, err error)
+}
+
+// Clause is a part of a condition as one evaluation saw it.
+type Clause struct {
+	Expression string `json:"expression"`
+	Values     JSON   `json:"values"` // an object: what the names in it stood for
+	Result     *bool  `json:"result"` // nil: not looked at, since the rest had decided, or failed
 }
 
 // Options are what a desk is made of.

@@ -88,7 +88,7 @@ func decide(ctx context.Context, conditions Conditions, a Alert, action Action, 
 		if open != nil {
 			ticket = &open.Ticket
 		}
-		holds, err := conditions.Evaluate(ctx, *action.Condition, a, ticket, now)
+		holds, _, err := conditions.Evaluate(ctx, *action.Condition, a, ticket, now)
 		if err != nil {
 			problems = append(problems, "the condition failed and was taken as true: "+err.Error())
 		} else if !holds {

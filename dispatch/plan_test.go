@@ -13,11 +13,11 @@ type words struct{}
 
 func (words) Check(string) error { return nil }
 
-func (words) Evaluate(_ context.Context, source string, _ Alert, _ *Ticket, _ time.Time) (bool, error) {
+func (words) Evaluate(_ context.Context, source string, _ Alert, _ *Ticket, _ time.Time) (bool, []Clause, error) {
 	if source == "broken" {
-		return false, errors.New("no such key: user")
+		return false, nil, errors.New("no such key: user")
 	}
-	return source == "true", nil
+	return source == "true", nil, nil
 }
 
 var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)

@@ -86,18 +86,18 @@ func (c *Conditions) Check(source string) error {
 // Evaluate tells whether the condition holds for an alert that would join the
 // ticket t, or none when t is nil. It ends with ctx, and by itself after a
 // fraction of a second. An error says in plain words why there is no answer.
-func (c *Conditions) Evaluate(ctx context.Context, source string, a dispatch.Alert, t *dispatch.Ticket, now time.Time) (bool, error) {
+func (c *Conditions) Evaluate(ctx context.Context, source string, a dispatch.Alert, t *dispatch.Ticket, now time.Time) (bool, []dispatch.Clause, error) {
 	program, err := c.program(source)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
 	out, _, err := program.ContextEval(ctx, &facts{alert: a, ticket: t, now: now})
 	if err != nil {
-		return false, failure(err)
+		return false, nil, failure(err)
 	}
-	return out == types.True, nil
+	return out == types.True, nil, nil
 }
 
 // program is the compiled condition, from the cache when it was met before.

@@ -79,7 +79,7 @@ func TestHostileConditionsAreContained(t *testing.T) {
 			before, started := allocated(), worked(t)
 			err := c.Check(source)
 			if err == nil {
-				_, err = c.Evaluate(t.Context(), source, a, nil, at)
+				_, _, err = c.Evaluate(t.Context(), source, a, nil, at)
 			}
 			took, grew := worked(t)-started, allocated()-before
 			if took > time.Second*slack {
@@ -118,7 +118,7 @@ func FuzzCondition(f *testing.F) {
 	f.Fuzz(func(t *testing.T, source string) {
 		started := worked(t)
 		checked := c.Check(source)
-		_, err := c.Evaluate(t.Context(), source, a, ticket(), at)
+		_, _, err := c.Evaluate(t.Context(), source, a, ticket(), at)
 		if checked != nil && (err == nil || err.Error() != checked.Error()) {
 			t.Errorf("check says %v, evaluation %v", checked, err)
 		}

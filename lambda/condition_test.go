@@ -83,7 +83,7 @@ func TestEvaluate(t *testing.T) {
 				holds   bool
 				problem string
 			}{ticket(): {row.joining, row.problem}, nil: {row.lone, row.loneSorry}} {
-				holds, err := c.Evaluate(t.Context(), row.source, alert(), open, at.Add(time.Hour))
+				holds, _, err := c.Evaluate(t.Context(), row.source, alert(), open, at.Add(time.Hour))
 				if (err != nil) != (want.problem != "") || (err != nil && !strings.Contains(err.Error(), want.problem)) {
 					t.Errorf("ticket %v: error %v, want %q", open != nil, err, want.problem)
 				}
@@ -103,7 +103,7 @@ func TestAbsentFieldsAreEmpty(t *testing.T) {
 		`alert.key == "x" || alert.riskScore > 10 || has(alert.riskScore) || has(alert.payload)`:                           false,
 		`alert.payload == null && size(alert.attributes) == 0 && alert.risks.size() == 0`:                                  true,
 	} {
-		got, err := c.Evaluate(t.Context(), source, bare, nil, at)
+		got, _, err := c.Evaluate(t.Context(), source, bare, nil, at)
 		if err != nil || got != want {
 			t.Errorf("%s: %v, %v; want %v", source, got, err, want)
 		}
@@ -131,7 +131,7 @@ func TestCheckRefuses(t *testing.T) {
 		if err := c.Check(row.source); err == nil || !strings.Contains(err.Error(), row.says) {
 			t.Errorf("%.40s\n got %v\nwant %s", row.source, err, row.says)
 		}
-		if _, err := c.Evaluate(t.Context(), row.source, alert(), nil, at); err == nil {
+		if _, _, err := c.Evaluate(t.Context(), row.source, alert(), nil, at); err == nil {
 			t.Errorf("%.40s: evaluated", row.source)
 		}
 	}
@@ -145,7 +145,7 @@ func TestCrowd(t *testing.T) {
 			a := alert()
 			a.RiskScore = new(i)
 			for range 20 {
-				holds, err := c.Evaluate(t.Context(), `alert.riskScore >= 50 && alert.attributes.port == 443 && alert.summary.matches("Oslo")`, a, ticket(), at)
+				holds, _, err := c.Evaluate(t.Context(), `alert.riskScore >= 50 && alert.attributes.port == 443 && alert.summary.matches("Oslo")`, a, ticket(), at)
 				if err != nil || holds != (i >= 50) {
 					t.Errorf("score %d: %v, %v", i, holds, err)
 				}
@@ -158,7 +158,7 @@ func TestCrowd(t *testing.T) {
 func BenchmarkSimple(b *testing.B) {
 	c, a := conditions(b), alert()
 	for b.Loop() {
-		if holds, err := c.Evaluate(b.Context(), `alert.severity == "HIGH" && alert.riskScore > 80`, a, nil, at); !holds || err != nil {
+		if holds, _, err := c.Evaluate(b.Context(), `alert.severity == "HIGH" && alert.riskScore > 80`, a, nil, at); !holds || err != nil {
 			b.Fatal(holds, err)
 		}
 	}
@@ -167,7 +167,7 @@ func BenchmarkSimple(b *testing.B) {
 func BenchmarkAttributes(b *testing.B) {
 	c, a := conditions(b), alert()
 	for b.Loop() {
-		if holds, err := c.Evaluate(b.Context(), `alert.attributes.port == 443`, a, nil, at); !holds || err != nil {
+		if holds, _, err := c.Evaluate(b.Context(), `alert.attributes.port == 443`, a, nil, at); !holds || err != nil {
 			b.Fatal(holds, err)
 		}
 	}
