@@ -31,6 +31,7 @@ import (
 	"tocsin/actors/notification"
 	"tocsin/actors/ntfy"
 	"tocsin/actors/pagerduty"
+	"tocsin/actors/peplink"
 	"tocsin/actors/pushover"
 	"tocsin/actors/rocketchat"
 	"tocsin/actors/sentinelone"
@@ -51,6 +52,7 @@ func All() []dispatch.Kind {
 		slack.Kind(),
 		pagerduty.Kind(),
 		sentinelone.Kind(),
+		peplink.Kind(),
 		webhook.Kind(),
 		discord.Kind(),
 		googlechat.Kind(),
