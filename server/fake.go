@@ -14,6 +14,7 @@ import (
 
 	"tocsin/fake"
 	"tocsin/fake/pagerduty"
+	"tocsin/fake/peplink"
 	"tocsin/fake/sentinelone"
 	"tocsin/fake/slack"
 	"tocsin/fake/smtp"
@@ -23,7 +24,7 @@ import (
 // Fake runs a vendor that behaves as its documentation says and fails by
 // script, so that everything can be tried without an account.
 type Fake struct {
-	Vendor string `arg:"" enum:"slack,pagerduty,sentinelone,smtp,webhook" help:"Which one: slack, pagerduty, sentinelone, smtp or webhook."`
+	Vendor string `arg:"" enum:"slack,pagerduty,sentinelone,peplink,smtp,webhook" help:"Which one: slack, pagerduty, sentinelone, peplink, smtp or webhook."`
 	Listen string `default:"127.0.0.1:0" help:"Where it listens."`
 	Script string `type:"existingfile" placeholder:"FILE" env:"-" help:"JSON list of what goes wrong, in order, such as [{\"status\": 503, \"times\": 2}, {\"apply\": true, \"reset\": true}]."`
 }
@@ -65,6 +66,9 @@ const createActor = "mutation($input: CreateActorInput!) { createActor(input: $i
 // fakeThreat is the one threat of the fake console.
 const fakeThreat = "225494730938493804"
 
+// fakeClient is the one client of the fake InControl.
+const fakeClient = "WS-0142"
+
 func actorType(vendor string) string {
 	if vendor == "smtp" {
 		return "email"
@@ -99,12 +103,32 @@ func (f *Fake) open() (vendor, error) {
 		return f.openHTTP(c, c.Server, consolePeople(c), func(url string) map[string]any {
 			return map[string]any{"settings": map[string]any{"url": url}, "secrets": map[string]any{"apiToken": "token-of-the-fake"}}
 		})
+	case "peplink":
+		c := stockedInControl()
+		return f.openHTTP(c, c.Server, nil, func(url string) map[string]any {
+			return map[string]any{
+				"settings": map[string]any{"url": url, "organization": "aBcDeF", "clientId": "client-of-the-fake", "allowBlock": true, "allowReboot": true},
+				"secrets":  map[string]any{"clientSecret": "secret-of-the-fake"}, //nolint:gosec // it opens nothing but the fake
+			}
+		})
 	default:
 		r := webhook.New(webhook.Options{})
 		return f.openHTTP(r, r.Server, nil, func(url string) map[string]any {
 			return map[string]any{"settings": map[string]any{"url": url}}
 		})
 	}
+}
+
+// stockedInControl has a router with a client, and an access list to block it by.
+func stockedInControl() *peplink.InControl {
+	c := peplink.New(peplink.Options{Limits: true})
+	c.AddGroup(3, "Branches", peplink.Device{
+		ID: 1201, SN: "2930-1111-2222", Name: "branch-01",
+		Clients: []peplink.Client{{IP: "192.0.2.42", MAC: "02:00:5E:10:00:42", Name: fakeClient}},
+	})
+	c.AddEvent(3, peplink.Event{DeviceID: 1201, SSID: "Office", ClientName: fakeClient, Detail: "Associated"})
+	c.SetList(3, peplink.List{ID: 12, Name: "dispatch-deny", Address: []string{}})
+	return c
 }
 
 // openHTTP starts a vendor that speaks HTTP. What ends it may be more than its server.

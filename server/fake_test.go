@@ -19,6 +19,7 @@ func TestFake(t *testing.T) {
 	for vendor, config := range map[string]map[string]any{
 		"slack": {"channel": "#alerts"}, "pagerduty": nil, "webhook": nil, "smtp": {"to": []string{"soc@example.com"}},
 		"sentinelone": {"target": fakeThreat, "note": "{{.Alert.Summary}}"},
+		"peplink":     {"operation": "block", "client": fakeClient, "group": "Branches", "aclId": "12"},
 	} {
 		t.Run(vendor, func(t *testing.T) {
 			script := filepath.Join(t.TempDir(), "faults.json")
@@ -43,7 +44,7 @@ func TestFake(t *testing.T) {
 			cfg := a.made("createApiConfig", "apiConfig", map[string]any{"actorType": actorType(vendor), "actorId": actor, "settings": config})
 			action := a.made("createAction", "action", map[string]any{"name": "All", "allModels": true, "apiConfigIds": []string{cfg}})
 			a.raise(map[string]any{"behaviorModel": "Model", "summary": "Sign-in from Lima"})
-			wantPrinted(t, out, `Sign-in from Lima|Model`)
+			wantPrinted(t, out, `Sign-in from Lima|Model|PUT \S+/grouped_mac`)
 			var data struct {
 				Action struct {
 					Deliveries struct {

@@ -68,6 +68,11 @@ func plant(url, mail string) map[string]planted {
 			map[string]string{"authToken": word()},
 			map[string]any{"to": "+15558675310"},
 		},
+		"peplink": {
+			map[string]any{"url": url, "organization": "aBcDeF", "clientId": "client"},
+			map[string]string{"clientSecret": word()},
+			map[string]any{"client": "WS-0142"},
+		},
 		"sentinelone": {map[string]any{"url": url}, map[string]string{"apiToken": word()}, map[string]any{"target": "225494730938493804"}},
 		"zulip":       {map[string]any{"url": url, "email": "bot@example.com"}, map[string]string{"apiKey": word()}, map[string]any{"channel": "soc"}},
 	}
