@@ -108,7 +108,7 @@ func (f *Fake) open() (vendor, error) {
 		return f.openHTTP(c, c.Server, nil, func(url string) map[string]any {
 			return map[string]any{
 				"settings": map[string]any{"url": url, "organization": "aBcDeF", "clientId": "client-of-the-fake", "allowBlock": true, "allowReboot": true},
-				"secrets":  map[string]any{"clientSecret": "secret-of-the-fake"}, //nolint:gosec // it opens nothing but the fake
+				"secrets":  map[string]any{"clientSecret": "secret-of-the-fake"},
 			}
 		})
 	default:

@@ -25,11 +25,12 @@ func base(s *Settings) string { return strings.TrimSuffix(s.URL, "/") }
 
 // place is a path below the organization.
 func (m *messenger) place(parts ...string) string {
-	path := "/rest/o/" + url.PathEscape(m.settings.Organization)
+	var path strings.Builder
+	path.WriteString("/rest/o/" + url.PathEscape(m.settings.Organization))
 	for _, part := range parts {
-		path += "/" + url.PathEscape(part)
+		path.WriteString("/" + url.PathEscape(part))
 	}
-	return path
+	return path.String()
 }
 
 // ask reads.
