@@ -31,6 +31,7 @@ const (
 	checkEvery    = 16 // turns of a loop between looks at the clock
 	keptPrograms  = 1_000
 	keptPatterns  = 1_000
+	keptZones     = 100
 	reportedFault = 3 // mistakes told at once
 )
 
@@ -51,16 +52,20 @@ const (
 // JSON numbers are doubles, which compare with whole numbers. Severities are
 // texts; severityRank("HIGH") orders them, from 0 for INFO to 4 for CRITICAL.
 // Beside CEL's own functions there are the optional types, those of CEL's
-// strings extension that make no text longer, and inCIDR("10.1.2.3", "10.0.0.0/8").
+// strings extension that make no text longer, inCIDR("10.1.2.3", "10.0.0.0/8"),
+// lower(text) and upper(text) for all letters, and hourIn("Europe/Berlin", 8, 18)
+// and weekdayIn("Europe/Berlin", "MON", "FRI"), which are about now unless a time
+// stands before the zone. docs/conditions.md tells all of it with examples.
 type Conditions struct {
 	env      *cel.Env
-	programs *lru.Cache[string, cel.Program]
+	programs *lru.Cache[string, *condition]
 	patterns *patterns
+	zones    *zones
 }
 
 // NewConditions makes Conditions; an error is a fault of this program.
 func NewConditions() (*Conditions, error) {
-	programs, err := lru.New[string, cel.Program](keptPrograms)
+	programs, err := lru.New[string, *condition](keptPrograms)
 	if err != nil {
 		return nil, fmt.Errorf("make the cache of conditions: %w", err)
 	}
@@ -68,11 +73,15 @@ func NewConditions() (*Conditions, error) {
 	if err != nil {
 		return nil, err
 	}
-	env, err := newEnv(patterns)
+	zones, err := newZones()
+	if err != nil {
+		return nil, err
+	}
+	env, err := newEnv(patterns, zones)
 	if err != nil {
 		return nil, fmt.Errorf("make the language of conditions: %w", err)
 	}
-	return &Conditions{env: env, programs: programs, patterns: patterns}, nil
+	return &Conditions{env: env, programs: programs, patterns: patterns, zones: zones}, nil
 }
 
 // Check is nil for a source that can be evaluated and gives true or false. Its
@@ -86,6 +95,12 @@ func (c *Conditions) Check(source string) error {
 // Evaluate tells whether the condition holds for an alert that would join the
 // ticket t, or none when t is nil. It ends with ctx, and by itself after a
 // fraction of a second. An error says in plain words why there is no answer.
+//
+// The clauses are the parts that and, or, not and ?: join, in the order and the
+// words of the author. Each has the values that its names stood for, long ones
+// cut, and its answer, or none when it failed or was not looked at because
+// others had decided; a clause not looked at has no values. They are given for
+// a failed evaluation too, and none for a source that Check refuses.
 func (c *Conditions) Evaluate(ctx context.Context, source string, a dispatch.Alert, t *dispatch.Ticket, now time.Time) (bool, []dispatch.Clause, error) {
 	program, err := c.program(source)
 	if err != nil {
@@ -93,15 +108,16 @@ func (c *Conditions) Evaluate(ctx context.Context, source string, a dispatch.Ale
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
-	out, _, err := program.ContextEval(ctx, &facts{alert: a, ticket: t, now: now})
+	f := &facts{alert: a, ticket: t, now: now, verdicts: make([]verdict, len(program.clauses))}
+	out, _, err := program.ContextEval(ctx, f)
 	if err != nil {
-		return false, nil, failure(err)
+		return false, program.trace(f), failure(err)
 	}
-	return out == types.True, nil, nil
+	return out == types.True, program.trace(f), nil
 }
 
 // program is the compiled condition, from the cache when it was met before.
-func (c *Conditions) program(source string) (cel.Program, error) {
+func (c *Conditions) program(source string) (*condition, error) {
 	if program, ok := c.programs.Get(source); ok {
 		return program, nil
 	}
@@ -112,9 +128,9 @@ func (c *Conditions) program(source string) (cel.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := c.env.Program(checked, cel.CostLimit(maxCost), cel.CostTracking(scales{}), cel.InterruptCheckFrequency(checkEvery))
+	program, err := c.ready(source, checked)
 	if err != nil {
-		return nil, fmt.Errorf("the condition cannot be made ready: %w", err)
+		return nil, err
 	}
 	c.programs.Add(source, program)
 	return program, nil
@@ -155,10 +171,16 @@ func (c *Conditions) checkCall(e ast.NavigableExpr) error {
 			_, err := c.patterns.compile(text(pattern.AsLiteral()))
 			return err
 		}
+	case "inCIDR":
+		if network := call.Args()[1]; network.Kind() == ast.LiteralKind {
+			_, err := subnet(text(network.AsLiteral()))
+			return err
+		}
 	default:
 		if unsafeStrings[name] {
 			return fmt.Errorf("%s() is not offered, as one step of it can take any time and memory; use contains(), startsWith(), endsWith() or matches()", name)
 		}
+		return c.zones.check(call)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ type scales struct{}
 func (scales) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
 	var cost uint64
 	switch function {
-	case operators.Add:
+	case operators.Add, "lower", "upper":
 		cost = 1 + length(result)
 	case operators.Equals, operators.NotEquals:
 		if len(args) != 2 {

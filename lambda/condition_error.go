@@ -62,7 +62,7 @@ func explain(message string) string {
 // functions are those that a misspelt name is compared with.
 var functions = []string{
 	"severityRank", "inCIDR", "contains", "startsWith", "endsWith", "matches", "exists", "all", "size", "has",
-	"lowerAscii", "upperAscii", "orValue", "getHours", "getDayOfWeek", "timestamp", "duration", "string", "int", "double",
+	"lower", "upper", "hourIn", "weekdayIn", "lowerAscii", "upperAscii", "orValue", "getHours", "getDayOfWeek", "timestamp", "duration", "string", "int", "double",
 }
 
 // proposal names the known word that is near, or else tells what there is.

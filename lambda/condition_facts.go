@@ -22,7 +22,12 @@ type facts struct {
 	now        time.Time
 	attributes ref.Val
 	payload    ref.Val
+	verdicts   []verdict // by clause
+	shown      int       // bytes of values told so far
 }
+
+// variables are what a condition can name.
+var variables = []string{"alert", "ticket", "now"}
 
 // ResolveName gives the value of a variable.
 func (f *facts) ResolveName(name string) (any, bool) {
@@ -50,6 +55,7 @@ type column struct {
 	kind   *types.Type
 	value  func(f *facts) ref.Val
 	absent func(f *facts) bool
+	json   func(f *facts) (raw dispatch.JSON, decoded ref.Val) // nil: no JSON; decoded is nil before it was asked for
 }
 
 var alertShape = newShape("Alert", []column{
@@ -58,16 +64,16 @@ var alertShape = newShape("Alert", []column{
 	optional("key", func(f *facts) *string { return f.alert.Key }),
 	optional("keyType", func(f *facts) *string { return f.alert.KeyType }),
 	plain("severity", func(f *facts) string { return string(f.alert.Severity) }),
-	{"riskScore", types.IntType, func(f *facts) ref.Val { return whole(f.alert.RiskScore) }, func(f *facts) bool { return f.alert.RiskScore == nil }},
+	{"riskScore", types.IntType, func(f *facts) ref.Val { return whole(f.alert.RiskScore) }, func(f *facts) bool { return f.alert.RiskScore == nil }, nil},
 	{"risks", types.NewListType(types.StringType), func(f *facts) ref.Val {
 		return types.NewStringList(types.DefaultTypeAdapter, f.alert.Risks)
-	}, nil},
+	}, nil, nil},
 	plain("summary", func(f *facts) string { return f.alert.Summary }),
 	optional("description", func(f *facts) *string { return f.alert.Description }),
 	optional("source", func(f *facts) *string { return f.alert.Source }),
 	optional("link", func(f *facts) *string { return f.alert.Link }),
-	{"attributes", types.NewMapType(types.StringType, types.DynType), (*facts).decodedAttributes, nil},
-	{"payload", types.DynType, (*facts).decodedPayload, func(f *facts) bool { return f.alert.Payload == nil }},
+	{"attributes", types.NewMapType(types.StringType, types.DynType), (*facts).decodedAttributes, nil, func(f *facts) (dispatch.JSON, ref.Val) { return f.alert.Attributes, f.attributes }},
+	{"payload", types.DynType, (*facts).decodedPayload, func(f *facts) bool { return f.alert.Payload == nil }, func(f *facts) (dispatch.JSON, ref.Val) { return f.alert.Payload, f.payload }},
 	plain("dedupKey", func(f *facts) string { return f.alert.DedupKey }),
 	moment("occurredAt", func(f *facts) time.Time { return f.alert.OccurredAt }),
 	moment("receivedAt", func(f *facts) time.Time { return f.alert.ReceivedAt }),
@@ -75,15 +81,15 @@ var alertShape = newShape("Alert", []column{
 })
 
 var ticketShape = newShape("Ticket", []column{
-	{"number", types.IntType, func(f *facts) ref.Val { return types.Int(f.ticket.Number) }, nil},
+	{"number", types.IntType, func(f *facts) ref.Val { return types.Int(f.ticket.Number) }, nil, nil},
 	plain("status", func(f *facts) string { return string(f.ticket.Status) }),
 	plain("severity", func(f *facts) string { return string(f.ticket.Severity) }),
-	{"alertCount", types.IntType, func(f *facts) ref.Val { return types.Int(f.ticket.AlertCount) }, nil},
+	{"alertCount", types.IntType, func(f *facts) ref.Val { return types.Int(f.ticket.AlertCount) }, nil, nil},
 	moment("openedAt", func(f *facts) time.Time { return f.ticket.OpenedAt }),
 })
 
 func plain(name string, of func(*facts) string) column {
-	return column{name, types.StringType, func(f *facts) ref.Val { return types.String(of(f)) }, nil}
+	return column{name, types.StringType, func(f *facts) ref.Val { return types.String(of(f)) }, nil, nil}
 }
 
 func optional(name string, of func(*facts) *string) column {
@@ -92,11 +98,11 @@ func optional(name string, of func(*facts) *string) column {
 			return types.String(*s)
 		}
 		return types.String("")
-	}, func(f *facts) bool { return of(f) == nil }}
+	}, func(f *facts) bool { return of(f) == nil }, nil}
 }
 
 func moment(name string, of func(*facts) time.Time) column {
-	return column{name, types.TimestampType, func(f *facts) ref.Val { return types.Timestamp{Time: of(f).UTC()} }, nil}
+	return column{name, types.TimestampType, func(f *facts) ref.Val { return types.Timestamp{Time: of(f).UTC()} }, nil, nil}
 }
 
 func whole(n *int) ref.Val {
@@ -131,14 +137,16 @@ func (f *facts) decodedPayload() ref.Val {
 // shape is the CEL type of the alert or of the ticket.
 type shape struct {
 	*types.Type
-	names  []string
-	fields map[string]*types.FieldType
+	names   []string
+	columns map[string]column
+	fields  map[string]*types.FieldType
 }
 
 func newShape(name string, columns []column) *shape {
-	s := &shape{Type: types.NewObjectType(name), fields: map[string]*types.FieldType{}}
+	s := &shape{Type: types.NewObjectType(name), columns: map[string]column{}, fields: map[string]*types.FieldType{}}
 	for _, c := range columns {
 		s.names = append(s.names, c.name)
+		s.columns[c.name] = c
 		s.fields[c.name] = &types.FieldType{Type: c.kind, IsSet: c.isSet, GetFrom: c.get}
 	}
 	return s

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"regexp/syntax"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/env"
@@ -24,9 +25,9 @@ var unsafeStrings = map[string]bool{
 	"replace": true, "join": true, "format": true, "indexOf": true, "lastIndexOf": true,
 }
 
-func newEnv(p *patterns) (*cel.Env, error) {
+func newEnv(p *patterns, z *zones) (*cel.Env, error) {
 	str, boolean := cel.StringType, cel.BoolType
-	return cel.NewCustomEnv(
+	return cel.NewCustomEnv(append(z.options(),
 		// CEL's own matches has no bound on the size of pattern and text.
 		cel.StdLib(cel.StdLibSubset(env.NewLibrarySubset().AddExcludedFunctions(env.NewFunction("matches")))),
 		cel.OptionalTypes(), ext.Strings(),
@@ -40,7 +41,16 @@ func newEnv(p *patterns) (*cel.Env, error) {
 			cel.Overload("bounded_matches", []*cel.Type{str, str}, boolean),
 			cel.MemberOverload("bounded_string_matches", []*cel.Type{str, str}, boolean),
 			cel.SingletonBinaryBinding(p.match)),
-	)
+		letters("lower", strings.ToLower), letters("upper", strings.ToUpper),
+	)...)
+}
+
+// letters offers a function of one text, in both of the ways it may be written.
+func letters(name string, change func(string) string) cel.EnvOption {
+	return cel.Function(name,
+		cel.Overload(name+"_text", []*cel.Type{cel.StringType}, cel.StringType),
+		cel.MemberOverload("text_"+name, []*cel.Type{cel.StringType}, cel.StringType),
+		cel.SingletonUnaryBinding(func(v ref.Val) ref.Val { return types.String(change(text(v))) }))
 }
 
 func severityRank(severity ref.Val) ref.Val {
@@ -53,12 +63,25 @@ func severityRank(severity ref.Val) ref.Val {
 
 // inCIDR is false for a text that is no address, since a key need not be one.
 func inCIDR(address, network ref.Val) ref.Val {
-	prefix, err := netip.ParsePrefix(text(network))
+	prefix, err := subnet(text(network))
 	if err != nil {
-		return types.NewErr("%q is not a network such as 10.0.0.0/8", dispatch.Cut(text(network), 40))
+		return types.WrapErr(err)
 	}
 	a, err := netip.ParseAddr(text(address))
 	return types.Bool(err == nil && prefix.Contains(a.Unmap().WithZone("")))
+}
+
+// subnet reads a network; one of IPv4 addresses that is written as IPv6 is the IPv4 one.
+func subnet(network string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(network)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is not a network such as 10.0.0.0/8 or 2001:db8::/32", dispatch.Cut(network, 40))
+	}
+	const mapped = 96 // bits before the IPv4 address
+	if prefix.Addr().Is4In6() && prefix.Bits() >= mapped {
+		return netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mapped), nil
+	}
+	return prefix, nil
 }
 
 // Limits of matches. A match takes time in proportion to the size of the
