@@ -26,6 +26,7 @@ import (
 	"tocsin/actors/email"
 	"tocsin/actors/googlechat"
 	"tocsin/actors/gotify"
+	"tocsin/actors/jira"
 	"tocsin/actors/matrix"
 	"tocsin/actors/mattermost"
 	"tocsin/actors/notification"
@@ -51,6 +52,7 @@ func All() []dispatch.Kind {
 		email.Kind(),
 		slack.Kind(),
 		pagerduty.Kind(),
+		jira.Kind(),
 		sentinelone.Kind(),
 		peplink.Kind(),
 		webhook.Kind(),

@@ -31,7 +31,7 @@ func TestEveryFolderHangsOnTheBoard(t *testing.T) {
 
 // asked is the one thing that an API config cannot be made without.
 var asked = map[string]string{
-	"email": "settings.to", "matrix": "settings.room", "ntfy": "settings.topic", "telegram": "settings.chat",
+	"email": "settings.to", "jira": "settings.project", "matrix": "settings.room", "ntfy": "settings.topic", "telegram": "settings.chat",
 	"twilio": "settings.to", "zulip": "settings.channel",
 }
 

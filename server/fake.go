@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tocsin/fake"
+	"tocsin/fake/jira"
 	"tocsin/fake/pagerduty"
 	"tocsin/fake/peplink"
 	"tocsin/fake/sentinelone"
@@ -24,7 +25,7 @@ import (
 // Fake runs a vendor that behaves as its documentation says and fails by
 // script, so that everything can be tried without an account.
 type Fake struct {
-	Vendor string `arg:"" enum:"slack,pagerduty,sentinelone,peplink,smtp,webhook" help:"Which one: slack, pagerduty, sentinelone, peplink, smtp or webhook."`
+	Vendor string `arg:"" enum:"slack,pagerduty,jira,sentinelone,peplink,smtp,webhook" help:"Which one: slack, pagerduty, jira, sentinelone, peplink, smtp or webhook."`
 	Listen string `default:"127.0.0.1:0" help:"Where it listens."`
 	Script string `type:"existingfile" placeholder:"FILE" env:"-" help:"JSON list of what goes wrong, in order, such as [{\"status\": 503, \"times\": 2}, {\"apply\": true, \"reset\": true}]."`
 }
@@ -97,6 +98,11 @@ func (f *Fake) open() (vendor, error) {
 			return fmt.Sprintf("%s %s goes to %s and is answered %s", time.Now().Format(clock), w.Event, w.URL, answered(w))
 		}))
 		return v, err
+	case "jira":
+		s := jira.New(jira.Options{})
+		return f.openHTTP(s, s.Server, sitePeople(s), func(url string) map[string]any {
+			return map[string]any{"settings": map[string]any{"url": url, "email": "bot@example.com"}, "secrets": map[string]any{"apiToken": "token-of-the-fake"}}
+		})
 	case "sentinelone":
 		c := sentinelone.New(sentinelone.Options{})
 		c.AddThreat(sentinelone.Threat{ID: fakeThreat})

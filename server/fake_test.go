@@ -18,6 +18,7 @@ import (
 func TestFake(t *testing.T) {
 	for vendor, config := range map[string]map[string]any{
 		"slack": {"channel": "#alerts"}, "pagerduty": nil, "webhook": nil, "smtp": {"to": []string{"soc@example.com"}},
+		"jira":        {"project": "SEC"},
 		"sentinelone": {"target": fakeThreat, "note": "{{.Alert.Summary}}"},
 		"peplink":     {"operation": "block", "client": fakeClient, "group": "Branches", "aclId": "12"},
 	} {
@@ -90,6 +91,10 @@ func TestFakePeople(t *testing.T) {
 		{vendor: "slack", act: "click?button=acknowledge", want: "ACKNOWLEDGED", config: map[string]any{"channel": "#alerts"}},
 		{
 			vendor: "pagerduty", act: "resolve", want: "CLOSED",
+			before: `mutation($id: ID!) { installActorWebhook(input: {id: $id}) { userErrors { message } } }`,
+		},
+		{
+			vendor: "jira", act: "move?to=Done", want: "CLOSED", config: map[string]any{"project": "SEC"},
 			before: `mutation($id: ID!) { installActorWebhook(input: {id: $id}) { userErrors { message } } }`,
 		},
 		{

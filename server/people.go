@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"tocsin/fake/jira"
 	"tocsin/fake/pagerduty"
 	"tocsin/fake/sentinelone"
 	"tocsin/fake/slack"
@@ -85,6 +86,21 @@ func accountPeople(a *pagerduty.Account) people {
 		}}
 	}
 	return people{"acknowledge": act(a.Acknowledge), "resolve": act(a.Resolve), "reopen": act(a.Reopen)}
+}
+
+// sitePeople move issues.
+func sitePeople(s *jira.Site) people {
+	const jane = "5b10a2844c20165700ede21g"
+	return people{"move": {"?to=Done&issue=", func(_ context.Context, q url.Values) error {
+		key := q.Get("issue")
+		if all := s.Issues(); key == "" && len(all) > 0 {
+			key = all[len(all)-1].Key
+		}
+		if key == "" {
+			return errors.New("issue: there is none yet; raise an alert first")
+		}
+		return s.Move(key, cmp.Or(q.Get("to"), "Done"), jane)
+	}}}
 }
 
 // consolePeople say how it stands with threats.

@@ -48,6 +48,11 @@ func plant(url, mail string) map[string]planted {
 			map[string]string{"integrationKey": strings.ToLower(rand.Text() + rand.Text())[:32], "token": word(), "webhookSecret": word()},
 			nil,
 		},
+		"jira": {
+			map[string]any{"url": url, "email": "bot@example.com"},
+			map[string]string{"apiToken": word(), "webhookSecret": word()},
+			map[string]any{"project": "SEC"},
+		},
 		"webhook": {
 			map[string]any{"url": url},
 			map[string]string{"signingSecret": sign, "inboundSecret": sign, "headers": `{"Authorization": "Bearer ` + word() + `"}`},

@@ -235,7 +235,9 @@ func (p *post) try(ctx context.Context, w Webhook) (int, error) {
 }
 
 // Send sends a webhook once, now: one that was sent before, for a duplicate.
-func (s *Site) Send(ctx context.Context, w Webhook) (status int, err error) { return s.post.send(ctx, w) }
+func (s *Site) Send(ctx context.Context, w Webhook) (status int, err error) {
+	return s.post.send(ctx, w)
+}
 
 // Flush waits until no webhook is on its way.
 func (s *Site) Flush(ctx context.Context) error {
