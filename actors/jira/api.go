@@ -49,9 +49,11 @@ func (m *messenger) ask(ctx context.Context, q request, into any) dispatch.Outco
 		mask = m.settings.mask(q.secret)
 	}
 	c := call.New(m.world.HTTP, mask).UpTo(maxAnswer)
-	if _, err := c.Do(r); err != nil {
+	response, err := c.Do(r)
+	if err != nil {
 		return safe(q, c.Outcome())
 	}
+	_ = response.Body.Close() // the call has read it
 	return judge(c, q, into)
 }
 

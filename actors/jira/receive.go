@@ -101,8 +101,13 @@ func (w webhook) isMove() bool {
 	return false
 }
 
-// at is the time of the event; zero when it is not told.
+// at is when the issue was changed, by the same clock as the answers to our
+// questions: the event itself is stamped a little later, and what is asked after
+// it would seem to be older. Zero when neither is told.
 func (w webhook) at() time.Time {
+	if at := w.Issue.Fields.Updated.Time; !at.IsZero() {
+		return at.UTC()
+	}
 	if w.Timestamp <= 0 {
 		return time.Time{}
 	}

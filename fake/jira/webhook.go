@@ -69,15 +69,20 @@ func (s *Site) register(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subscriptions = append(s.subscriptions, subscription{url: in.URL, secret: in.Secret, events: in.Events, label: strings.Join(q.labels, "")})
-	reply(w, http.StatusCreated, object{"name": in.Name, "url": in.URL, "events": in.Events, "enabled": true, "isSigned": in.Secret != "",
-		"self": s.URL() + "/rest/webhooks/1.0/webhook/" + strconv.Itoa(len(s.subscriptions))})
+	reply(w, http.StatusCreated, object{
+		"name": in.Name, "url": in.URL, "events": in.Events, "enabled": true, "isSigned": in.Secret != "",
+		"self": s.URL() + "/rest/webhooks/1.0/webhook/" + strconv.Itoa(len(s.subscriptions)),
+	})
 }
+
+// stampedLate is how long after the change its event is stamped.
+const stampedLate = 40 * time.Millisecond
 
 // tell puts an event into the queue of every webhook that asked for it.
 func (s *Site) tell(event string, i *Issue, by Person, changelog object) {
 	s.changes++
 	body := object{
-		"timestamp": s.o.Now().UnixMilli(), "webhookEvent": event, "user": by.reference(), "issue": s.shown(i, i.Status, i.changed),
+		"timestamp": s.o.Now().Add(stampedLate).UnixMilli(), "webhookEvent": event, "user": by.reference(), "issue": s.shown(i, i.Status, i.changed),
 		"issue_event_type_name": "issue_generic",
 	}
 	if changelog != nil {
