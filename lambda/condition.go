@@ -108,7 +108,7 @@ func (c *Conditions) Evaluate(ctx context.Context, source string, a dispatch.Ale
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
-	f := &facts{alert: a, ticket: t, now: now, verdicts: make([]verdict, len(program.clauses))}
+	f := &facts{alert: a, ticket: t, now: now, stopped: ctx.Err, verdicts: make([]verdict, len(program.clauses))}
 	out, _, err := program.ContextEval(ctx, f)
 	if err != nil {
 		return false, program.trace(f), failure(err)

@@ -50,7 +50,7 @@ func (c *Conditions) ready(source string, checked *cel.Ast) (*condition, error) 
 		leaves = leaves[:maxClauses]
 	}
 	out.clauses = described(source, leaves, native.SourceInfo(), out.more != "")
-	program, err := c.env.Program(checked, cel.CostLimit(maxCost), cel.CostTracking(scales{}), cel.InterruptCheckFrequency(checkEvery),
+	program, err := c.env.Program(checked, cel.CostLimit(maxCost), cel.CostTracking(scales{c.patterns}), cel.InterruptCheckFrequency(checkEvery),
 		cel.CustomDecoratorV2(watching(leaves, native)))
 	if err != nil {
 		return nil, fmt.Errorf("the condition cannot be made ready: %w", err)
@@ -134,7 +134,8 @@ func selects(e ast.Expr) bool {
 	return false
 }
 
-// watch notes in the facts what its clause gave. Clauses stand outside of all
+// watch notes in the facts what its clause gave, and looks at the clock, which
+// CEL does in loops only. Clauses stand outside of all
 // loops, hence the facts are the frame's own scope.
 type watch struct {
 	interpreter.InterpretableV2
@@ -148,6 +149,9 @@ func (w watch) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 		return w.InterpretableV2.Exec(frame)
 	}
 	f.verdicts[w.slot] = failed // unless it comes back, and with an answer
+	if err := f.stopped(); err != nil {
+		return types.WrapErr(err)
+	}
 	out := w.InterpretableV2.Exec(frame)
 	switch out {
 	case types.True:

@@ -10,12 +10,16 @@ import (
 // charsPerCost is how many characters cost as much as one step, as CEL has it.
 const charsPerCost = 10
 
+// workPerCost is how much work of matches costs as much: a condition may do
+// some 50 ms of it.
+const workPerCost = 10
+
 // scales weigh the steps whose work grows with their inputs, where CEL, which
 // does not know the types inside of attributes and payload, counts one each.
-type scales struct{}
+type scales struct{ patterns *patterns }
 
 // CallCost is for interpreter.ActualCostEstimator; nil leaves the cost to CEL.
-func (scales) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
+func (s scales) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint64 {
 	var cost uint64
 	switch function {
 	case operators.Add, "lower", "upper":
@@ -24,12 +28,17 @@ func (scales) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint
 		if len(args) != 2 {
 			return nil
 		}
-		cost = 1 + min(weight(args[0], maxCost), weight(args[1], maxCost))
+		cost = 1 + 2*min(weight(args[0], maxCost), weight(args[1], maxCost)) // to weigh them is as much work
 	case operators.In:
 		if len(args) != 2 {
 			return nil
 		}
 		cost = 1 + weight(args[1], maxCost)
+	case "matches":
+		if len(args) != 2 {
+			return nil
+		}
+		cost = 1 + s.patterns.work(args[0], args[1])/workPerCost
 	default:
 		return nil
 	}

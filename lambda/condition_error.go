@@ -89,7 +89,7 @@ func failure(err error) error {
 		return fmt.Errorf("there is no %s in this alert's JSON; write .?%s.orValue(\"\") for what may be absent", missing, missing)
 	case errors.As(err, &stopped) && stopped.Cause == interpreter.CostLimitExceeded:
 		return errors.New("the condition does too much work for one alert; make it simpler")
-	case errors.Is(err, interpreter.InterruptError{}) && errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("the condition takes longer than %v; make it simpler", maxTime)
 	case message == "no such overload":
 		return errors.New("a value is of another type than the condition expects; type() tells the type of a value")

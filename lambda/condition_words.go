@@ -108,6 +108,21 @@ func newPatterns() (*patterns, error) {
 	return &patterns{kept}, nil
 }
 
+var errLargePattern = errors.New("the pattern is too large once its repetitions are written out; lower the counts in {}")
+
+// unfolded is about how many instructions a pattern has once its repetitions
+// are written out, which is not to be done for finding that they are too many.
+func unfolded(e *syntax.Regexp) int {
+	size := 1 + len(e.Rune)/2
+	for _, sub := range e.Sub {
+		size += unfolded(sub)
+	}
+	if e.Op == syntax.OpRepeat {
+		size *= max(e.Min, e.Max, 1)
+	}
+	return size
+}
+
 func (p *patterns) compile(source string) (pattern, error) {
 	if known, ok := p.kept.Get(source); ok {
 		return known, nil
@@ -119,9 +134,12 @@ func (p *patterns) compile(source string) (pattern, error) {
 	if err != nil {
 		return pattern{}, fmt.Errorf("the pattern is not a regular expression (RE2): %w", err)
 	}
+	if unfolded(parsed) > maxInstructions {
+		return pattern{}, errLargePattern
+	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil || len(program.Inst) > maxInstructions {
-		return pattern{}, errors.New("the pattern is too large once its repetitions are written out; lower the counts in {}")
+		return pattern{}, errLargePattern
 	}
 	expression, err := regexp.Compile(source)
 	if err != nil {
@@ -143,4 +161,13 @@ func (p *patterns) match(subject, source ref.Val) ref.Val {
 		return types.NewErr("a text of %d bytes is too long for a pattern of this size; use a simpler one, or contains()", len(s))
 	}
 	return types.Bool(compiled.expression.MatchString(s))
+}
+
+// work is how much there was to do for a match.
+func (p *patterns) work(subject, source ref.Val) uint64 {
+	compiled, err := p.compile(text(source))
+	if err != nil {
+		return 0
+	}
+	return uint64(len(text(subject))) * uint64(compiled.size)
 }
