@@ -20,8 +20,10 @@ import (
 	"tocsin/dispatch"
 )
 
-// Limits of a condition. Time ends loops; what is a single step is bounded by
-// the size of its inputs, and by what functions are offered at all.
+// Limits of a condition. Time ends loops only, so that a machine that is busy
+// with other things fails no plain condition. The cost limit ends what is done
+// outside of loops; a single step is bounded by the size of its inputs, and by
+// what functions are offered at all.
 const (
 	maxSource     = 4_000     // characters
 	maxNodes      = 10_000    // of the expression, once macros are written out
@@ -108,7 +110,7 @@ func (c *Conditions) Evaluate(ctx context.Context, source string, a dispatch.Ale
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
-	f := &facts{alert: a, ticket: t, now: now, stopped: ctx.Err, verdicts: make([]verdict, len(program.clauses))}
+	f := &facts{alert: a, ticket: t, now: now, verdicts: make([]verdict, len(program.clauses))}
 	out, _, err := program.ContextEval(ctx, f)
 	if err != nil {
 		return false, program.trace(f), failure(err)

@@ -130,12 +130,12 @@ func selects(e ast.Expr) bool {
 		case operators.Index, operators.OptIndex, operators.OptSelect:
 			return true
 		}
+	default:
 	}
 	return false
 }
 
-// watch notes in the facts what its clause gave, and looks at the clock, which
-// CEL does in loops only. Clauses stand outside of all
+// watch notes in the facts what its clause gave. Clauses stand outside of all
 // loops, hence the facts are the frame's own scope.
 type watch struct {
 	interpreter.InterpretableV2
@@ -149,9 +149,6 @@ func (w watch) Exec(frame *interpreter.ExecutionFrame) ref.Val {
 		return w.InterpretableV2.Exec(frame)
 	}
 	f.verdicts[w.slot] = failed // unless it comes back, and with an answer
-	if err := f.stopped(); err != nil {
-		return types.WrapErr(err)
-	}
 	out := w.InterpretableV2.Exec(frame)
 	switch out {
 	case types.True:

@@ -15,8 +15,8 @@ import (
 	"tocsin/dispatch"
 )
 
-// told writes clauses as lines: the answer, the text, what was seen.
-func told(clauses []dispatch.Clause) string {
+// lines writes clauses as lines: the answer, the text, what was seen.
+func lines(clauses []dispatch.Clause) string {
 	var out strings.Builder
 	for _, c := range clauses {
 		answer := "-"
@@ -70,7 +70,7 @@ true | has(alert.payload) | {"alert.payload":{"event": {"id": 42}}}`},
 				open = ticket()
 			}
 			_, clauses, err := c.Evaluate(t.Context(), row.source, alert(), open, at)
-			if got := told(clauses); got != row.want {
+			if got := lines(clauses); got != row.want {
 				t.Errorf("error %v, clauses\n%s\nwant\n%s", err, got, row.want)
 			}
 		})
@@ -110,7 +110,7 @@ func TestClausesAreBounded(t *testing.T) {
 	c := conditions(t)
 	_, clauses, err := c.Evaluate(t.Context(), strings.Repeat("now == now && ", 250)+"true", alert(), nil, at)
 	if err != nil || len(clauses) != maxClauses+1 || clauses[maxClauses].Expression != "… and 201 more" {
-		t.Errorf("%d clauses, the last %s, %v", len(clauses), told(clauses[len(clauses)-1:]), err)
+		t.Errorf("%d clauses, the last %s, %v", len(clauses), lines(clauses[len(clauses)-1:]), err)
 	}
 	var one strings.Builder
 	for i := range 60 {
@@ -118,7 +118,7 @@ func TestClausesAreBounded(t *testing.T) {
 	}
 	_, clauses, err = c.Evaluate(t.Context(), one.String()+"1 > 0", alert(), nil, at)
 	if err != nil || bytes.Count(clauses[0].Values, []byte("null")) != maxValues {
-		t.Errorf("want %d values: %s, %v", maxValues, told(clauses), err)
+		t.Errorf("want %d values: %s, %v", maxValues, lines(clauses), err)
 	}
 }
 
@@ -128,7 +128,7 @@ func TestClausesAreInTheWordsOfTheAuthor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) { authors(t, c, sentence(t).source) })
 }
 
-func authors(t interface{ Fatalf(string, ...any) }, c *Conditions, source string) {
+func authors(t rapid.TB, c *Conditions, source string) {
 	checked, err := c.compile(source)
 	if err != nil {
 		t.Fatalf("%s: %v", source, err)
@@ -257,12 +257,12 @@ func TestClausesAddUp(t *testing.T) {
 		i := 0
 		answer := f.answer(func() *bool { i++; return clauses[i-1].Result })
 		if i != len(clauses) || (answer == nil) != (err != nil) || (answer != nil && *answer != holds) {
-			t.Fatalf("%s: %v, %v, but %d of the clauses say otherwise:\n%s", f.source, holds, err, i, told(clauses))
+			t.Fatalf("%s: %v, %v, but %d of the clauses say otherwise:\n%s", f.source, holds, err, i, lines(clauses))
 		}
 		for _, again := range []*Conditions{c, other} {
 			holds2, clauses2, err2 := again.Evaluate(t.Context(), f.source, a, open, now)
-			if holds2 != holds || told(clauses2) != told(clauses) || fmt.Sprint(err2) != fmt.Sprint(err) {
-				t.Fatalf("%s: %v, %v, then %v, %v\n%s\n%s", f.source, holds, err, holds2, err2, told(clauses), told(clauses2))
+			if holds2 != holds || lines(clauses2) != lines(clauses) || fmt.Sprint(err2) != fmt.Sprint(err) {
+				t.Fatalf("%s: %v, %v, then %v, %v\n%s\n%s", f.source, holds, err, holds2, err2, lines(clauses), lines(clauses2))
 			}
 		}
 	})

@@ -38,7 +38,7 @@ func (s scales) CallCost(function, _ string, args []ref.Val, result ref.Val) *ui
 		if len(args) != 2 {
 			return nil
 		}
-		cost = 1 + s.patterns.work(args[0], args[1])/workPerCost
+		cost = 1 + uint64(max(s.patterns.work(args[0], args[1])/workPerCost, 0))
 	default:
 		return nil
 	}

@@ -43,14 +43,14 @@ func TestDocumentedConditions(t *testing.T) {
 		sort, text := found[1], strings.TrimSpace(found[2])
 		switch sort {
 		case "json":
-			read(t, text, &alert)
+			decode(t, text, &alert)
 		case "json ticket":
-			read(t, text, &open)
+			decode(t, text, &open)
 		case "cel true", "cel false":
 			cases++
 			holds, clauses, err := c.Evaluate(t.Context(), text, alert.raised(), &open, monday)
 			if err != nil || "cel "+map[bool]string{true: "true", false: "false"}[holds] != sort {
-				t.Errorf("%s: %v, %v; the document says %s\n%s", text, holds, err, sort, told(clauses))
+				t.Errorf("%s: %v, %v; the document says %s\n%s", text, holds, err, sort, lines(clauses))
 			}
 		case "":
 			if err := c.Check(text); err != nil {
@@ -89,7 +89,7 @@ func fieldsOf(root string, s *shape) []string {
 	return append(out, "`"+root+".")
 }
 
-func read(t *testing.T, text string, into any) {
+func decode(t *testing.T, text string, into any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), into); err != nil {
 		t.Fatalf("%v in %s", err, text)

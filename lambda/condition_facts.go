@@ -22,9 +22,8 @@ type facts struct {
 	now        time.Time
 	attributes ref.Val
 	payload    ref.Val
-	stopped    func() error // not nil once the time is up
-	verdicts   []verdict    // by clause
-	shown      int          // bytes of values told so far
+	verdicts   []verdict // by clause
+	shown      int       // bytes of values told so far
 }
 
 // variables are what a condition can name.

@@ -60,6 +60,7 @@ func (c *collector) visit(e ast.Expr) {
 		}
 	case ast.ComprehensionKind:
 		c.visitLoop(e.AsComprehension())
+	default: // a literal, or the variable of a loop
 	}
 }
 

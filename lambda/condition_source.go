@@ -1,6 +1,9 @@
 package lambda
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // token is a word, a literal or a sign of a condition's source.
 type token struct{ from, to int }
@@ -40,13 +43,16 @@ func (s *scanner) next() bool {
 		s.at += 1 + len(upTo(rest[1:], "`"))
 	case wordly(c):
 		s.word()
-	case len(rest) > 1 && strings.Contains("&& || == != <= >=", rest[:2]) && rest[1] != ' ':
+	case slices.Contains(longSigns, rest[:min(2, len(rest))]):
 		s.at += 2
 	default:
 		s.at++
 	}
 	return true
 }
+
+// longSigns are the signs of two characters.
+var longSigns = []string{"&&", "||", "==", "!=", "<=", ">="}
 
 // upTo is the text up to the mark, with it, or all of it.
 func upTo(text, mark string) string {

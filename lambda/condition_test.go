@@ -148,7 +148,7 @@ func TestCheckRefuses(t *testing.T) {
 		{`hoursIn("UTC", 8, 18)`, "did you mean hourIn?"},
 		{`weekdayin("UTC", "MON", "FRI")`, "did you mean weekdayIn?"},
 		{`lowwer(alert.key) == "x"`, "did you mean lower?"},
-		{`hourIn("UTC", "8", "18")`, "hourIn cannot be used on (timestamp, string, string, string)"},
+		{`hourIn("UTC", "8", 18)`, "hourIn cannot be used on (timestamp"},
 		{`alert.key.matches("a{900}b{900}c{2,900}")`, "too large once its repetitions are written out"},
 		{`alert.key ==`, "line 1, column 13: Syntax error"},
 		{``, "Syntax error"},

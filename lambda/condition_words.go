@@ -164,10 +164,10 @@ func (p *patterns) match(subject, source ref.Val) ref.Val {
 }
 
 // work is how much there was to do for a match.
-func (p *patterns) work(subject, source ref.Val) uint64 {
+func (p *patterns) work(subject, source ref.Val) int {
 	compiled, err := p.compile(text(source))
 	if err != nil {
 		return 0
 	}
-	return uint64(len(text(subject))) * uint64(compiled.size)
+	return len(text(subject)) * compiled.size
 }
