@@ -15,7 +15,7 @@ func TestRetryDeliveries(t *testing.T) {
 		_, err := s.books.CancelDeliveries(s.ctx, dispatch.Selection{IDs: all[3:]}, "", alice, s.now, 10)
 		s.must(err)
 
-		retried, err := s.books.RetryDeliveries(s.ctx, dispatch.Selection{IDs: append(all, "dlv_none")}, alice, s.now, 10)
+		retried, err := s.books.RetryDeliveries(s.ctx, dispatch.Selection{IDs: append(all, "dlv_none")}, nil, alice, s.now, 10)
 		s.must(err)
 		if got := deliveryIDs(retried); !slices.Equal(got, []string{all[0], all[3]}) {
 			t.Fatalf("retried %v, want the failed one and the canceled one of %v", got, all)

@@ -50,6 +50,9 @@ func (b *books) nouns(ctx context.Context, q *sqlc.Queries) (n dispatch.Nouns, e
 	if n.Actors, err = all(ctx, q.Actors, b.actorOf); err != nil {
 		return n, fmt.Errorf("actors: %w", err)
 	}
+	if n.Lambdas, err = all(ctx, q.Lambdas, lambdaOf); err != nil {
+		return n, fmt.Errorf("lambdas: %w", err)
+	}
 	return n, nil
 }
 
@@ -143,6 +146,8 @@ func (t *tx) remove(ctx context.Context, id string) error {
 		return t.RemoveBehaviorModel(ctx, id)
 	case dispatch.PrefixAction:
 		return t.RemoveAction(ctx, id)
+	case dispatch.PrefixLambda:
+		return t.RemoveLambda(ctx, id)
 	case dispatch.PrefixAPIConfig:
 		if err := t.RemoveHealth(ctx, id); err != nil {
 			return err
@@ -172,6 +177,11 @@ func (b *books) put(ctx context.Context, t *tx, n dispatch.Nouns) error {
 	for _, a := range n.APIConfigs {
 		if err := t.putAPIConfig(ctx, a); err != nil {
 			return fmt.Errorf("API config %s: %w", a.Name, err)
+		}
+	}
+	for _, l := range n.Lambdas {
+		if err := t.putLambda(ctx, l); err != nil {
+			return fmt.Errorf("lambda %s: %w", l.Name, err)
 		}
 	}
 	for _, a := range n.Actors {
@@ -211,7 +221,7 @@ func actionRow(a dispatch.Action) sqlc.PutActionParams {
 	return sqlc.PutActionParams{
 		ID: a.ID, Name: a.Name, FoldedName: folded(a.Name), Description: a.Description, Enabled: a.Enabled,
 		BehaviorModelIds: encode(a.BehaviorModelIDs), BehaviorGroups: encode(a.BehaviorGroups), AllModels: a.AllModels,
-		Condition: a.Condition, APIConfigIds: encode(a.APIConfigIDs), TicketPolicy: text(a.TicketPolicy), Renotify: text(a.Renotify),
+		Condition: a.Condition, LambdaIds: encode(noNil(a.LambdaIDs)), APIConfigIds: encode(a.APIConfigIDs), TicketPolicy: text(a.TicketPolicy), Renotify: text(a.Renotify),
 		RenotifyAfter: maybe(a.RenotifyAfter, time.Duration.Milliseconds), Version: wide(a.Version),
 		CreatedAt: ms(a.CreatedAt), UpdatedAt: ms(a.UpdatedAt),
 	}
@@ -231,7 +241,10 @@ func actionOf(r sqlc.Action) (dispatch.Action, error) {
 	if a.BehaviorGroups, err = decode[[]string]("behavior groups", r.BehaviorGroups); err != nil {
 		return a, err
 	}
-	a.APIConfigIDs, err = decode[[]string]("API configs", r.APIConfigIds)
+	if a.APIConfigIDs, err = decode[[]string]("API configs", r.APIConfigIds); err != nil {
+		return a, err
+	}
+	a.LambdaIDs, err = decode[[]string]("lambdas", r.LambdaIds)
 	return a, err
 }
 

@@ -52,19 +52,31 @@ func newConfig(name string, version int) dispatch.APIConfig {
 	}
 }
 
+func newLambda(name string) dispatch.Lambda {
+	text := "a text"
+	return dispatch.Lambda{
+		ID: dispatch.NewID(dispatch.PrefixLambda), Name: name, Description: &text, Source: "export default (alert) => alert",
+		Config: dispatch.JSON(`{"net": "10.0.0.0/8"}`), OnError: dispatch.StopOnError, Version: 1, CreatedAt: noon, UpdatedAt: noon,
+		Tests: []dispatch.LambdaTest{{Name: "drops", Alert: dispatch.JSON(`{"key":"x"}`)}, {Name: "keeps", Alert: dispatch.JSON(`{}`), Expect: dispatch.JSON(`{"key":null}`)}},
+	}
+}
+
 // full is one thing of each sort, with every field set.
 func full() dispatch.Nouns {
 	text, group, hour := "a text", "Interruption", time.Hour
 	m, config, actor := newModel("Sign-in"), newConfig("Page", 3), newActor("Post", map[string]dispatch.Secret{"token": "s3cret"})
 	m.Group, m.Description = &group, &text
+	lambda := newLambda("Widen")
 	config.ActorID, config.FallbackID = &actor.ID, &config.ID
 	a := dispatch.Action{
 		ID: dispatch.NewID(dispatch.PrefixAction), Name: "Tell", Description: &text, Enabled: true, BehaviorModelIDs: []string{m.ID},
-		BehaviorGroups: []string{group}, AllModels: true, Condition: &text, APIConfigIDs: []string{config.ID}, TicketPolicy: dispatch.PerAlert,
+		BehaviorGroups: []string{group}, AllModels: true, Condition: &text, LambdaIDs: []string{lambda.ID},
+		APIConfigIDs: []string{config.ID}, TicketPolicy: dispatch.PerAlert,
 		Renotify: dispatch.RenotifyAfterInterval, RenotifyAfter: &hour, Version: 2, CreatedAt: noon, UpdatedAt: noon.Add(time.Second),
 	}
 	return dispatch.Nouns{
 		BehaviorModels: []dispatch.BehaviorModel{m}, Actions: []dispatch.Action{a}, APIConfigs: []dispatch.APIConfig{config}, Actors: []dispatch.Actor{actor},
+		Lambdas: []dispatch.Lambda{lambda},
 	}
 }
 
@@ -84,6 +96,9 @@ func TestConfigureKeepsEveryField(t *testing.T) {
 		}
 		if diff := cmp.Diff(n.Actors[0], c.Actors[n.Actors[0].ID]); diff != "" {
 			t.Error("actor:", diff)
+		}
+		if diff := cmp.Diff(n.Lambdas[0], c.Lambdas[n.Lambdas[0].ID]); diff != "" {
+			t.Error("lambda:", diff)
 		}
 		if version, err := s.books.ConfigurationVersion(s.ctx); err != nil || version != c.Version {
 			t.Errorf("version %d, %v; the configuration says %d", version, err, c.Version)
@@ -214,6 +229,27 @@ func TestAPIConfigAt(t *testing.T) {
 		}
 		if len(s.configuration().APIConfigs) != 0 {
 			t.Error("the removed API config is still there")
+		}
+	})
+}
+
+// TestLambdaAt: a decision names the version that ran, which can be read for ever.
+func TestLambdaAt(t *testing.T) {
+	eachEngine(t, func(t *testing.T, s *stage) {
+		old := newLambda("Widen")
+		s.configure(dispatch.Nouns{Lambdas: []dispatch.Lambda{old}})
+		now := old
+		now.Version, now.Source = 2, "export default () => null"
+		s.configure(dispatch.Nouns{Lambdas: []dispatch.Lambda{now}})
+		s.configure(dispatch.Nouns{}, old.ID)
+		for version, want := range map[int]dispatch.Lambda{1: old, 2: now} {
+			got, err := s.books.LambdaAt(s.ctx, old.ID, version)
+			if diff := cmp.Diff(want, got); diff != "" || err != nil {
+				t.Errorf("version %d: %v %s", version, err, diff)
+			}
+		}
+		if _, err := s.books.LambdaAt(s.ctx, old.ID, 3); !errors.Is(err, dispatch.ErrNotFound) || len(s.configuration().Lambdas) != 0 {
+			t.Errorf("a version that never was gave %v", err)
 		}
 	})
 }

@@ -334,7 +334,7 @@ func (m *model) retry(rt *rapid.T) {
 			want = append(want, d.ID)
 		}
 	}
-	changed, err := m.store(rt).RetryDeliveries(m.stage.ctx, selection, alice, m.now(), limit)
+	changed, err := m.store(rt).RetryDeliveries(m.stage.ctx, selection, nil, alice, m.now(), limit)
 	m.wantChanged(rt, want, changed, err)
 }
 

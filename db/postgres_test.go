@@ -351,7 +351,7 @@ func TestClaimsOfOneLineAtOnce(t *testing.T) {
 	s.met(2)
 	release()
 	<-claimedAlready
-	retried, err := other.RetryDeliveries(s.ctx, dispatch.Selection{IDs: line[:1]}, alice, s.now, 1)
+	retried, err := other.RetryDeliveries(s.ctx, dispatch.Selection{IDs: line[:1]}, nil, alice, s.now, 1)
 	if err != nil || len(retried) != 1 {
 		t.Errorf("retried %v, %v", retried, err)
 	}

@@ -215,12 +215,35 @@ func (t *tx) moveDelivery(ctx context.Context, r sqlc.Delivery, to dispatch.Deli
 }
 
 // RetryDeliveries implements dispatch.QueueStore.
-func (b *books) RetryDeliveries(ctx context.Context, f dispatch.Selection, by dispatch.Origin, now time.Time, limit int) ([]dispatch.Delivery, error) {
+func (b *books) RetryDeliveries(ctx context.Context, f dispatch.Selection, anew func(dispatch.Delivery) dispatch.Delivery, by dispatch.Origin, now time.Time, limit int) ([]dispatch.Delivery, error) {
 	return b.change(ctx, f, "x.status IN ('FAILED', 'CANCELED')", limit, func(ctx context.Context, t *tx, r sqlc.Delivery) error {
+		if anew != nil {
+			if err := t.redirect(ctx, &r, anew); err != nil {
+				return err
+			}
+		}
 		reason, due := "tried again by "+by.Name, ms(now)
 		r.Reason, r.NextAttemptAt, r.Trying = &reason, &due, 0
 		return t.moveDelivery(ctx, r, dispatch.Pending, now)
 	})
+}
+
+// redirect makes a delivery one of the configuration as it is now.
+func (t *tx) redirect(ctx context.Context, r *sqlc.Delivery, anew func(dispatch.Delivery) dispatch.Delivery) error {
+	d, err := deliveryOf(*r)
+	if err != nil {
+		return err
+	}
+	d = anew(d)
+	r.Rendered = nil
+	err = t.Redirect(ctx, sqlc.RedirectParams{
+		ID: d.ID, APIConfigVersion: wide(d.APIConfigVersion), APIConfigName: d.APIConfigName, ActorID: d.ActorID, ActorName: d.ActorName,
+		OrderKey: d.OrderKey(),
+	})
+	if err != nil {
+		return fmt.Errorf("delivery %s: %w", d.ID, err)
+	}
+	return nil
 }
 
 // CancelDeliveries implements dispatch.QueueStore.

@@ -229,7 +229,7 @@ func TestOrderWithinALine(t *testing.T) {
 		s.settle(s.settlement(wantClaimed(line[0]), dispatch.OutcomeRefused, dispatch.Failed))
 		second := wantClaimed(line[1]) // a failed one no longer blocks
 
-		retried, err := s.books.RetryDeliveries(s.ctx, dispatch.Selection{IDs: line[:1]}, alice, s.now, 10)
+		retried, err := s.books.RetryDeliveries(s.ctx, dispatch.Selection{IDs: line[:1]}, nil, alice, s.now, 10)
 		s.must(err)
 		if len(retried) != 1 {
 			t.Fatalf("retried %v", retried)

@@ -167,6 +167,10 @@ func (in *intake) take(ctx context.Context, r *raise) error {
 	if hasMoved(m.Open, current) && m.Replan != nil {
 		plan = m.Replan(current.view())
 	}
+	if plan.Unready {
+		r.result = dispatch.Raised{Err: dispatch.ErrStale}
+		return nil
+	}
 	if err := in.store(ctx, r, plan); err != nil {
 		return err
 	}
@@ -250,9 +254,14 @@ func (in *intake) store(ctx context.Context, r *raise, plan dispatch.Plan) error
 }
 
 func decisionRow(d dispatch.Decision, a dispatch.Alert, position int) sqlc.Decision {
+	var trace *string
+	if len(d.Trace.Condition)+len(d.Trace.Lambdas) > 0 {
+		raw := clean(encode(d.Trace))
+		trace = &raw
+	}
 	return sqlc.Decision{
 		AlertID: a.ID, Position: wide(position), ActionID: d.ActionID, ActionName: d.ActionName, Verdict: text(d.Verdict),
-		Reason: clean(d.Reason), Problems: encode(d.Problems), DecidedAt: ms(a.ReceivedAt),
+		Reason: clean(d.Reason), Problems: encode(d.Problems), DecidedAt: ms(a.ReceivedAt), Trace: trace,
 	}
 }
 

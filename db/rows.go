@@ -82,6 +82,22 @@ func decode[T any](what, raw string) (T, error) {
 	return value, nil
 }
 
+// listed is a list as it is kept; null when it is empty.
+func listed(all []string) *string {
+	if len(all) == 0 {
+		return nil
+	}
+	raw := clean(encode(all))
+	return &raw
+}
+
+func maybeList(what string, raw *string) ([]string, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	return decode[[]string](what, *raw)
+}
+
 // origin is how dispatch.Origin is kept.
 type origin struct {
 	Kind    dispatch.OriginKind `json:"kind"`
@@ -242,6 +258,7 @@ func deliveryRow(d dispatch.Delivery) sqlc.Delivery {
 		FallbackOf: d.FallbackOf, OrderKey: d.OrderKey(), Attempt: wide(d.Attempt), Trying: d.Trying.Milliseconds(),
 		LeasedUntil: maybeMS(d.LeasedUntil), NextAttemptAt: maybeMS(d.NextAttemptAt), ExternalRef: maybe(d.ExternalRef, clean),
 		ExternalURL: maybe(d.ExternalURL, clean), Rendered: rawJSON(d.Rendered), CreatedAt: ms(d.CreatedAt), FinishedAt: maybeMS(d.FinishedAt), LinkID: d.LinkID,
+		AlertChange: maybe(rawJSON(d.AlertChange), clean),
 	}
 }
 
@@ -254,24 +271,30 @@ func deliveryOf(r sqlc.Delivery) (dispatch.Delivery, error) {
 		Trying: time.Duration(r.Trying) * time.Millisecond, LeasedUntil: maybeMoment(r.LeasedUntil),
 		NextAttemptAt: maybeMoment(r.NextAttemptAt), ExternalRef: r.ExternalRef, ExternalURL: r.ExternalURL,
 		Rendered: maybeJSON(r.Rendered), CreatedAt: moment(r.CreatedAt), FinishedAt: maybeMoment(r.FinishedAt), LinkID: r.LinkID,
+		AlertChange: maybeJSON(r.AlertChange),
 	}, nil
 }
 
 func attemptOf(r sqlc.Attempt) (dispatch.Attempt, error) {
+	problems, err := maybeList("problems", r.Problems)
 	return dispatch.Attempt{
 		DeliveryID: r.DeliveryID, Number: narrow(r.Number), StartedAt: moment(r.StartedAt),
 		Duration: maybe(r.Duration, func(us int64) time.Duration { return time.Duration(us) * time.Microsecond }),
 		Outcome:  maybe(r.Outcome, word[dispatch.OutcomeKind]), HTTPStatus: maybe(r.HTTPStatus, narrow), Error: r.Error,
-		Request: maybeJSON(r.Request), Response: r.Response,
-	}, nil
+		Request: maybeJSON(r.Request), Response: r.Response, Problems: problems,
+	}, err
 }
 
 func decisionOf(r sqlc.Decision) (dispatch.Decision, error) {
-	problems, err := decode[[]string]("problems", r.Problems)
-	return dispatch.Decision{
-		AlertID: r.AlertID, ActionID: r.ActionID, ActionName: r.ActionName, Verdict: dispatch.Verdict(r.Verdict),
-		Reason: r.Reason, Problems: problems,
-	}, err
+	d := dispatch.Decision{
+		AlertID: r.AlertID, ActionID: r.ActionID, ActionName: r.ActionName, Verdict: dispatch.Verdict(r.Verdict), Reason: r.Reason,
+	}
+	var err error
+	if d.Problems, err = decode[[]string]("problems", r.Problems); err != nil || r.Trace == nil {
+		return d, err
+	}
+	d.Trace, err = decode[dispatch.Trace]("the trace", *r.Trace)
+	return d, err
 }
 
 func notificationRow(n dispatch.Notification) sqlc.Notification {

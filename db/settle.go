@@ -128,7 +128,7 @@ func (t *tx) endAttempt(ctx context.Context, s dispatch.Settlement) error {
 	err := t.EndAttempt(ctx, sqlc.EndAttemptParams{
 		DeliveryID: s.DeliveryID, Number: wide(s.Attempt), Duration: spent, Outcome: maybe(a.Outcome, text),
 		HTTPStatus: maybe(a.HTTPStatus, wide), Error: maybe(a.Error, clean), Request: maybe(rawJSON(a.Request), clean),
-		Response: maybe(a.Response, clean),
+		Response: maybe(a.Response, clean), Problems: listed(a.Problems),
 	})
 	if err != nil {
 		return fmt.Errorf("attempt %d: %w", s.Attempt, err)

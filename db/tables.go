@@ -25,12 +25,12 @@ var (
 		name: "decisions",
 		columns: []string{
 			"alert_id", "position", "action_id", "action_name", "verdict", "reason", "problems",
-			"decided_at",
+			"decided_at", "trace",
 		},
 		fields: func(r *sqlc.Decision) []any {
 			return []any{
 				&r.AlertID, &r.Position, &r.ActionID, &r.ActionName, &r.Verdict, &r.Reason, &r.Problems,
-				&r.DecidedAt,
+				&r.DecidedAt, &r.Trace,
 			}
 		},
 	}
@@ -72,7 +72,7 @@ var (
 			"position", "id", "kind", "status", "reason", "action_id", "action_name",
 			"api_config_id", "api_config_name", "api_config_version", "actor_id", "actor_name", "actor_kind", "alert_id",
 			"ticket_id", "fallback_of", "order_key", "attempt", "trying", "leased_until", "next_attempt_at",
-			"external_ref", "external_url", "rendered", "created_at", "finished_at", "link_id",
+			"external_ref", "external_url", "rendered", "created_at", "finished_at", "link_id", "alert_change",
 		},
 		given: true,
 		fields: func(r *sqlc.Delivery) []any {
@@ -80,7 +80,7 @@ var (
 				&r.Position, &r.ID, &r.Kind, &r.Status, &r.Reason, &r.ActionID, &r.ActionName,
 				&r.APIConfigID, &r.APIConfigName, &r.APIConfigVersion, &r.ActorID, &r.ActorName, &r.ActorKind, &r.AlertID,
 				&r.TicketID, &r.FallbackOf, &r.OrderKey, &r.Attempt, &r.Trying, &r.LeasedUntil, &r.NextAttemptAt,
-				&r.ExternalRef, &r.ExternalURL, &r.Rendered, &r.CreatedAt, &r.FinishedAt, &r.LinkID,
+				&r.ExternalRef, &r.ExternalURL, &r.Rendered, &r.CreatedAt, &r.FinishedAt, &r.LinkID, &r.AlertChange,
 			}
 		},
 	}
@@ -88,12 +88,12 @@ var (
 		name: "attempts",
 		columns: []string{
 			"delivery_id", "number", "started_at", "duration", "outcome", "http_status", "error",
-			"request", "response",
+			"request", "response", "problems",
 		},
 		fields: func(r *sqlc.Attempt) []any {
 			return []any{
 				&r.DeliveryID, &r.Number, &r.StartedAt, &r.Duration, &r.Outcome, &r.HTTPStatus, &r.Error,
-				&r.Request, &r.Response,
+				&r.Request, &r.Response, &r.Problems,
 			}
 		},
 	}

@@ -24,7 +24,8 @@ type Action struct {
 	BehaviorModelIDs []string
 	BehaviorGroups   []string
 	AllModels        bool
-	Condition        *string // CEL; nil means always
+	Condition        *string  // CEL; nil means always
+	LambdaIDs        []string // run in this order
 	APIConfigIDs     []string
 	TicketPolicy     TicketPolicy
 	Renotify         Renotify
@@ -63,6 +64,8 @@ type Decision struct {
 	Verdict    Verdict
 	Reason     string // one sentence for a person
 	Problems   []string
+	Trace      Trace
+	Requests   []RenderedRequest // of a dry run only
 }
 
 // Verdict is how a decision ended.
@@ -75,6 +78,8 @@ const (
 	ModelNotCovered Verdict = "MODEL_NOT_COVERED"
 	ModelDisabled   Verdict = "MODEL_DISABLED"
 	ConditionFalse  Verdict = "CONDITION_FALSE"
+	DroppedByLambda Verdict = "DROPPED_BY_LAMBDA"
+	StoppedByLambda Verdict = "STOPPED_BY_LAMBDA_ERROR"
 	HeldByRenotify  Verdict = "HELD_BY_RENOTIFY"
 )
 

@@ -37,6 +37,9 @@ type Kind struct {
 	// Patience overrides how the retries of this kind are spaced; zero fields
 	// take the default's.
 	Patience Patience
+	// Reads tells of a request that it changes nothing there, so that a dry run
+	// may make it; nil when none is needed to say what would be sent.
+	Reads func(r *http.Request) bool
 	// Open makes a messenger from a filled pointer of Settings. It checks what
 	// the tags cannot say and calls nobody.
 	Open func(settings any, w World) (Messenger, error)

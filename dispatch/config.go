@@ -13,6 +13,7 @@ type Configuration struct {
 	BehaviorModels map[string]BehaviorModel // by id
 	Actions        map[string]Action
 	APIConfigs     map[string]APIConfig
+	Lambdas        map[string]Lambda
 	Actors         map[string]Actor
 
 	models  map[string]string // id by lower-case name
@@ -23,7 +24,7 @@ type Configuration struct {
 func NewConfiguration(version int64, n Nouns) *Configuration {
 	c := &Configuration{
 		Version: version, BehaviorModels: map[string]BehaviorModel{}, Actions: map[string]Action{},
-		APIConfigs: map[string]APIConfig{}, Actors: map[string]Actor{}, models: map[string]string{},
+		APIConfigs: map[string]APIConfig{}, Lambdas: map[string]Lambda{}, Actors: map[string]Actor{}, models: map[string]string{},
 	}
 	c.put(n)
 	c.index()
@@ -43,6 +44,9 @@ func (c *Configuration) put(n Nouns) {
 	}
 	for _, a := range n.APIConfigs {
 		c.APIConfigs[a.ID] = a
+	}
+	for _, l := range n.Lambdas {
+		c.Lambdas[l.ID] = l
 	}
 	for _, a := range n.Actors {
 		c.Actors[a.ID] = a

@@ -12,7 +12,7 @@ import (
 func (c *Configuration) with(change ConfigurationChange) *Configuration {
 	next := &Configuration{
 		Version: c.Version + 1, BehaviorModels: maps.Clone(c.BehaviorModels), Actions: maps.Clone(c.Actions),
-		APIConfigs: maps.Clone(c.APIConfigs), Actors: maps.Clone(c.Actors), models: maps.Clone(c.models),
+		APIConfigs: maps.Clone(c.APIConfigs), Lambdas: maps.Clone(c.Lambdas), Actors: maps.Clone(c.Actors), models: maps.Clone(c.models),
 	}
 	next.put(change.Put)
 	for _, id := range change.Remove {
@@ -20,6 +20,7 @@ func (c *Configuration) with(change ConfigurationChange) *Configuration {
 		delete(next.BehaviorModels, id)
 		delete(next.Actions, id)
 		delete(next.APIConfigs, id)
+		delete(next.Lambdas, id)
 		delete(next.Actors, id)
 	}
 	next.index()
@@ -59,6 +60,13 @@ func (c *Configuration) ListAPIConfigs(p Page, text *string, kinds []string) (Li
 		func(a APIConfig) bool { return among(kinds, a.Kind) && found(text, a.Name) })
 }
 
+// ListLambdas pages through the lambdas by name.
+func (c *Configuration) ListLambdas(p Page, text *string) (List[Lambda], error) {
+	return listNamed("lambdas", c.Lambdas, p,
+		func(l Lambda) (string, string) { return l.Name, l.ID },
+		func(l Lambda) bool { return found(text, l.Name, l.Description) })
+}
+
 // ListActors pages through the actors by name; kinds are any of them.
 func (c *Configuration) ListActors(p Page, text *string, kinds []string) (List[Actor], error) {
 	return listNamed("actors", c.Actors, p,
@@ -92,6 +100,11 @@ func (c *Configuration) ActionsOf(m BehaviorModel) []Action {
 // UsedBy are the actions that deliver through an API config, by name.
 func (c *Configuration) UsedBy(apiConfigID string) []Action {
 	return where(c.ordered, func(a Action) bool { return slices.Contains(a.APIConfigIDs, apiConfigID) })
+}
+
+// Running are the actions that run a lambda, by name.
+func (c *Configuration) Running(lambdaID string) []Action {
+	return where(c.ordered, func(a Action) bool { return slices.Contains(a.LambdaIDs, lambdaID) })
 }
 
 // APIConfigsOf are the API configs that name an actor, or use it as the

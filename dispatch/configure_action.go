@@ -21,7 +21,7 @@ func (d *Desk) CreateAction(ctx context.Context, c Caller, in CreateActionInput)
 		a := Action{
 			ID: id, Name: in.Name, Description: in.Description, Enabled: orDefault(in.Enabled, true),
 			BehaviorModelIDs: in.BehaviorModelIDs, BehaviorGroups: in.BehaviorGroups, AllModels: orDefault(in.AllModels, false),
-			Condition: in.Condition, APIConfigIDs: in.APIConfigIDs, TicketPolicy: orDefault(in.TicketPolicy, PerDedupKey),
+			Condition: in.Condition, LambdaIDs: in.LambdaIDs, APIConfigIDs: in.APIConfigIDs, TicketPolicy: orDefault(in.TicketPolicy, PerDedupKey),
 			Renotify: orDefault(in.Renotify, RenotifyWhenMoreSevere), RenotifyAfter: in.RenotifyAfter,
 			Version: 1, CreatedAt: e.now, UpdatedAt: e.now,
 		}
@@ -42,17 +42,7 @@ func (d *Desk) UpdateAction(ctx context.Context, c Caller, in UpdateActionInput)
 			return ConfigurationChange{}, unknown("id", "action")
 		}
 		e.version(in.ExpectedVersion, a.Version)
-		must(e, "name", in.Name, &a.Name)
-		must(e, "enabled", in.Enabled, &a.Enabled)
-		must(e, "allModels", in.AllModels, &a.AllModels)
-		must(e, "ticketPolicy", in.TicketPolicy, &a.TicketPolicy)
-		must(e, "renotify", in.Renotify, &a.Renotify)
-		in.Description.apply(&a.Description)
-		in.Condition.apply(&a.Condition)
-		in.RenotifyAfter.apply(&a.RenotifyAfter)
-		in.BehaviorModelIDs.apply(&a.BehaviorModelIDs)
-		in.BehaviorGroups.apply(&a.BehaviorGroups)
-		in.APIConfigIDs.apply(&a.APIConfigIDs)
+		in.apply(e, &a)
 		a.Version, a.UpdatedAt = a.Version+1, e.now
 		d.checkAction(e, &a)
 		return ConfigurationChange{
@@ -61,6 +51,22 @@ func (d *Desk) UpdateAction(ctx context.Context, c Caller, in UpdateActionInput)
 		}, nil
 	})
 	return answered(d.snapshot.Load().Actions, in.ID, err)
+}
+
+// apply lays a change over an action.
+func (in UpdateActionInput) apply(e *edit, a *Action) {
+	must(e, "name", in.Name, &a.Name)
+	must(e, "enabled", in.Enabled, &a.Enabled)
+	must(e, "allModels", in.AllModels, &a.AllModels)
+	must(e, "ticketPolicy", in.TicketPolicy, &a.TicketPolicy)
+	must(e, "renotify", in.Renotify, &a.Renotify)
+	in.Description.apply(&a.Description)
+	in.Condition.apply(&a.Condition)
+	in.RenotifyAfter.apply(&a.RenotifyAfter)
+	in.BehaviorModelIDs.apply(&a.BehaviorModelIDs)
+	in.BehaviorGroups.apply(&a.BehaviorGroups)
+	in.LambdaIDs.apply(&a.LambdaIDs)
+	in.APIConfigIDs.apply(&a.APIConfigIDs)
 }
 
 // checkAction checks an action, and makes an empty condition an absent one.
@@ -85,6 +91,8 @@ func (d *Desk) checkAction(e *edit, a *Action) {
 	e.bounded("apiConfigIds", len(a.APIConfigIDs), maxAPIConfigs)
 	references(e, "apiConfigIds", "API config", a.APIConfigIDs, e.cfg.APIConfigs)
 	e.checkDeliverable(a.APIConfigIDs)
+	e.bounded("lambdaIds", len(a.LambdaIDs), maxLambdas)
+	references(e, "lambdaIds", "lambda", a.LambdaIDs, e.cfg.Lambdas)
 	d.checkCondition(e, a.Condition)
 	e.checkRenotify(a)
 }

@@ -10,6 +10,11 @@ import (
 // settings over them.
 func (d *Desk) CreateAPIConfig(ctx context.Context, c Caller, in CreateAPIConfigInput) (APIConfig, error) {
 	id := NewID(PrefixAPIConfig)
+	if kind, ok := d.Kind(in.ActorType); ok {
+		if err := d.checkLogic(ctx, kind, in.Settings); err != nil {
+			return APIConfig{}, err
+		}
+	}
 	err := d.create(ctx, c, "createApiConfig", in.IdempotencyKey, in, &id, func(e *edit) (ConfigurationChange, string) {
 		a := APIConfig{
 			ID: id, Kind: in.ActorType, ActorID: in.ActorID, FallbackID: in.FallbackID,
@@ -34,6 +39,11 @@ func (d *Desk) CreateAPIConfig(ctx context.Context, c Caller, in CreateAPIConfig
 // UpdateAPIConfig changes an API config. What was promised before is still
 // sent as it was promised.
 func (d *Desk) UpdateAPIConfig(ctx context.Context, c Caller, in UpdateAPIConfigInput) (APIConfig, error) {
+	if kind, ok := d.Kind(d.snapshot.Load().APIConfigs[in.ID].Kind); ok && in.Settings.Given {
+		if err := d.checkLogic(ctx, kind, in.Settings.Value); err != nil {
+			return APIConfig{}, err
+		}
+	}
 	err := d.update(ctx, c, func(e *edit) (ConfigurationChange, error) {
 		a, ok := e.cfg.APIConfigs[in.ID]
 		if !ok {

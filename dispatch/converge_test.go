@@ -78,7 +78,6 @@ func TestSidesConvergeLong(t *testing.T) {
 
 func converge(t *testing.T, runs int) {
 	t.Helper()
-	times(t, runs)
 	path := filepath.Join(t.TempDir(), "books.db")
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{t: t, post: &script{}, talk: &script{}, hire: &script{}, systems: threeSystems()}
@@ -91,40 +90,40 @@ func converge(t *testing.T, runs int) {
 			configs = append(configs, s.config(x.name, dispatch.CreateAPIConfigInput{}))
 		}
 		s.action(nil, configs...)
-		run := 0
-		rapid.Check(inBubble{t}, func(rt *rapid.T) {
-			run++
-			a.begin(fmt.Sprint("key ", run))
-			rt.Repeat(map[string]func(*rapid.T){
-				"here": a.here, "here again": a.here, "there": a.there, "there again": a.there, "event": a.event, "event twice": a.event,
-				"fault": a.fault, "slow": a.slow, "denied": a.deny, "time": a.time, "crash": a.crash,
+		// In batches, as rapid has them: it ends by itself after a day, which in a
+		// bubble is over within some hundred runs.
+		next, run := seeds(t), 0
+		for run < runs && !t.Failed() {
+			next(run)
+			rapid.Check(inBubble{t}, func(rt *rapid.T) {
+				run++
+				a.begin(fmt.Sprint("key ", run))
+				rt.Repeat(map[string]func(*rapid.T){
+					"here": a.here, "here again": a.here, "there": a.there, "there again": a.there, "event": a.event, "event twice": a.event,
+					"fault": a.fault, "slow": a.slow, "denied": a.deny, "time": a.time, "crash": a.crash,
+				})
+				a.settles(rt)
 			})
-			a.settles(rt)
-		})
+		}
+		t.Logf("%d runs", run)
 	})
 }
 
-// times sets how many runs rapid makes, unless it was told by hand.
-func times(t *testing.T, n int) {
+// seeds gives each batch moves of its own, the same in every build; the long
+// form, and whoever names a seed by hand, has others.
+func seeds(t *testing.T) (next func(batch int)) {
 	t.Helper()
-	checks := flag.Lookup("rapid.checks").Value
-	before := checks.String()
-	if before != "100" {
-		return
-	}
-	if err := checks.Set(strconv.Itoa(n)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = checks.Set(before) })
-	if os.Getenv("TOCSIN_LONG") != "" {
-		return
-	}
-	seed := flag.Lookup("rapid.seed").Value // the same moves in every build; the long form has others each time
+	seed := flag.Lookup("rapid.seed").Value
 	was := seed.String()
-	if err := seed.Set("20261125"); err != nil {
-		t.Fatal(err)
+	if os.Getenv("TOCSIN_LONG") != "" || was != "0" {
+		return func(int) {}
 	}
 	t.Cleanup(func() { _ = seed.Set(was) })
+	return func(batch int) {
+		if err := seed.Set(strconv.Itoa(20261125 + batch)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // rise starts a process over the books.

@@ -125,6 +125,10 @@ var errGone = errors.New("the actor has been deleted")
 func (l *line) pack(ctx context.Context, kind Kind, e *ended) (Parcel, error) {
 	d := e.claimed.Delivery
 	p := Parcel{DeliveryID: d.ID, Attempt: d.Attempt, Alert: e.claimed.Alert, Ticket: e.claimed.Ticket, Link: e.claimed.Link}
+	var err error
+	if p.Alert, err = p.Alert.With(d.AlertChange); err != nil {
+		e.problems = append(e.problems, "the alert goes out as it was raised: "+err.Error())
+	}
 	if p.Ticket != nil {
 		p.TicketURL = l.desk.TicketURL(p.Ticket.ID)
 	}
@@ -134,11 +138,7 @@ func (l *line) pack(ctx context.Context, kind Kind, e *ended) (Parcel, error) {
 		if err != nil {
 			return p, err
 		}
-		var problems []string
-		rendered, problems = RenderSettings(kind.ConfigSettings, config.Settings, p.Alert, p.Ticket, p.TicketURL)
-		for _, problem := range problems {
-			l.desk.log.Warn("a template was not rendered", "delivery", d.ID, "problem", problem)
-		}
+		rendered, e.problems = l.desk.render(ctx, kind, config.Settings, p.Alert, p.Ticket, p.TicketURL)
 		e.rendered = rendered
 	}
 	settings, err := Unpack(kind.ConfigSettings, rendered)

@@ -20,6 +20,7 @@ type Delivery struct {
 	ActorKind        string
 	AlertID          string
 	TicketID         *string
+	AlertChange      JSON    // the fields of the alert that the action's lambdas changed; nil without any
 	LinkID           *string // of an UPDATE: the copy that it is for
 	FallbackOf       *string // the delivery that failed before this one was promised
 	Attempt          int     // attempts so far; of a claimed delivery, the running one. It fences
@@ -124,6 +125,7 @@ type Attempt struct {
 	Error      *string
 	Request    JSON // what was sent, secrets masked
 	Response   *string
+	Problems   []string // what was passed over, such as a template that fell back
 }
 
 // DeliveryFilter selects deliveries; all that is given must hold, a list means any of it.

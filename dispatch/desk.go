@@ -33,6 +33,7 @@ type Options struct {
 	Store      Store
 	Kinds      []Kind
 	Conditions Conditions
+	Sandbox    Sandbox
 	World      World  // Notify and Instance are the desk's own
 	PublicURL  string // without a slash at its end
 	Log        *slog.Logger

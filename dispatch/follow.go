@@ -77,7 +77,7 @@ func update(t Ticket, l Linked, now time.Time) Delivery {
 	return Delivery{
 		ID: NewID(PrefixDelivery), Kind: Update, Status: Pending, ActionID: made.ActionID, ActionName: made.ActionName,
 		APIConfigID: l.APIConfigID, APIConfigName: l.APIConfigName, APIConfigVersion: made.APIConfigVersion,
-		ActorID: l.ActorID, ActorName: l.ActorName, ActorKind: made.ActorKind, AlertID: made.AlertID,
+		ActorID: l.ActorID, ActorName: l.ActorName, ActorKind: made.ActorKind, AlertID: made.AlertID, AlertChange: made.AlertChange,
 		TicketID: &t.ID, LinkID: &l.ID, Rendered: made.Rendered, NextAttemptAt: &now, CreatedAt: now,
 	}
 }

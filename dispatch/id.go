@@ -17,6 +17,7 @@ const (
 	PrefixTicket        = "tkt"
 	PrefixTicketEvent   = "evt"
 	PrefixTicketLink    = "lnk"
+	PrefixLambda        = "lam"
 	PrefixNotification  = "ntf"
 	PrefixToken         = "tok"
 )

@@ -50,6 +50,7 @@ type CreateActionInput struct {
 	BehaviorGroups   []string
 	AllModels        *bool
 	Condition        *string
+	LambdaIDs        []string
 	APIConfigIDs     []string
 	TicketPolicy     *TicketPolicy
 	Renotify         *Renotify
@@ -68,6 +69,7 @@ type UpdateActionInput struct {
 	BehaviorGroups   Maybe[[]string]
 	AllModels        Maybe[*bool]
 	Condition        Maybe[*string]
+	LambdaIDs        Maybe[[]string]
 	APIConfigIDs     Maybe[[]string]
 	TicketPolicy     Maybe[*TicketPolicy]
 	Renotify         Maybe[*Renotify]
@@ -150,10 +152,12 @@ type TestResult struct {
 	Attempt *Attempt
 }
 
-// RetryDeliveriesInput names deliveries to send again as they were promised, by id or by filter.
+// RetryDeliveriesInput names deliveries to send again, by id or by filter: as
+// they were promised, or rendered with the configuration of today.
 type RetryDeliveriesInput struct {
-	IDs    []string
-	Filter *DeliveryFilter
+	IDs      []string
+	Filter   *DeliveryFilter
+	Rerender *bool
 }
 
 // CancelDeliveriesInput names deliveries to give up, by id or by filter.

@@ -21,6 +21,12 @@ type Tester interface {
 	Test(ctx context.Context) Outcome
 }
 
+// Sketcher is a messenger whose dry run says more than the first request that
+// Deliver would write: what would be done to what. It writes nothing there.
+type Sketcher interface {
+	Sketch(ctx context.Context, p Parcel) Outcome
+}
+
 // Resolver is a messenger that can ask whether an uncertain send arrived:
 // Delivered when it did, Refused when it did not, Deferred to ask again later.
 type Resolver interface {

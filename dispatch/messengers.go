@@ -37,6 +37,10 @@ func (m *messengers) open(d *Desk, kind Kind, actor Actor) (Messenger, error) {
 
 // openMessenger makes a messenger of an actor, stored or not.
 func (d *Desk) openMessenger(kind Kind, actor Actor) (Messenger, error) {
+	return d.openIn(d.world, kind, actor)
+}
+
+func (d *Desk) openIn(w World, kind Kind, actor Actor) (Messenger, error) {
 	if kind.Open == nil {
 		return nil, fmt.Errorf("this build has no actor type %q", kind.Name)
 	}
@@ -44,5 +48,5 @@ func (d *Desk) openMessenger(kind Kind, actor Actor) (Messenger, error) {
 	if err := refused(problems); err != nil {
 		return nil, err
 	}
-	return kind.Open(settings, d.world)
+	return kind.Open(settings, w)
 }

@@ -28,32 +28,46 @@ func (p *planIDs) delivery(action, config string) string {
 // but nearly do.
 const nearMisses = 20
 
-// plan works out what follows from an alert: one decision for each action that
-// applies to its model, and for up to 20 that nearly do; the ticket; the
-// deliveries. It asks nobody and stores nothing.
-func plan(ctx context.Context, cfg *Configuration, conditions Conditions, a Alert, open *OpenTicket, now time.Time, ids *planIDs) Plan {
-	model, _ := cfg.Model(a.BehaviorModel)
-	p := Plan{Ticket: NoTicket, NewTicket: openedBy(ids.ticket, a)}
+// planner works out what follows from one alert over one configuration. It
+// asks nobody but the sandbox, and stores nothing.
+type planner struct {
+	cfg        *Configuration
+	conditions Conditions
+	sandbox    Sandbox
+	alert      Alert
+	now        time.Time
+	ids        *planIDs
+	ran        map[string]ran // by action: what its lambdas made of the alert
+	closed     bool           // inside the books' transaction, where no lambda is run
+}
+
+// plan gives one decision for each action that applies to the alert's model, and
+// for up to 20 that nearly do; the ticket; the deliveries. Made again for
+// another ticket, it does not run lambdas that have run.
+func (p *planner) plan(ctx context.Context, open *OpenTicket) Plan {
+	model, _ := p.cfg.Model(p.alert.BehaviorModel)
+	out := Plan{Ticket: NoTicket, NewTicket: openedBy(p.ids.ticket, p.alert)}
 	misses := 0
-	for _, action := range cfg.ordered {
-		if !cfg.Covers(action, model) {
-			if misses < nearMisses && nearlyCovers(cfg, action, model) {
+	for _, action := range p.cfg.ordered {
+		if !p.cfg.Covers(action, model) {
+			if misses < nearMisses && nearlyCovers(p.cfg, action, model) {
 				misses++
-				p.Decisions = append(p.Decisions, decision(a, action, ModelNotCovered, fmt.Sprintf("the action does not apply to the behavior model %s", model.Name)))
+				out.Decisions = append(out.Decisions, p.decision(action, ModelNotCovered, fmt.Sprintf("the action does not apply to the behavior model %s", model.Name)))
 			}
 			continue
 		}
-		decided := decide(ctx, conditions, a, action, model, open, now)
-		p.Decisions = append(p.Decisions, decided)
+		decided, change, ready := p.decide(ctx, action, model, open)
+		out.Unready = out.Unready || !ready
+		out.Decisions = append(out.Decisions, decided)
 		switch decided.Verdict {
 		case Fired:
-			p.fire(cfg, a, action, now, ids)
+			p.fire(&out, action, change)
 		case HeldByRenotify:
-			p.belong(action)
+			out.belong(action)
 		default:
 		}
 	}
-	return p
+	return out
 }
 
 // nearlyCovers tells whether an action applies to a model of the same group.
@@ -70,44 +84,70 @@ func nearlyCovers(cfg *Configuration, action Action, model BehaviorModel) bool {
 	return false
 }
 
-// decide says whether an action that applies fires. A condition that cannot be
-// evaluated fails open: better one page too many than one that never came.
-func decide(ctx context.Context, conditions Conditions, a Alert, action Action, model BehaviorModel, open *OpenTicket, now time.Time) Decision {
+// decide says whether an action that applies fires, and what its lambdas changed
+// of the alert. A condition that cannot be evaluated fails open: better one page
+// too many than one that never came. It is not ready where a lambda must run first.
+func (p *planner) decide(ctx context.Context, action Action, model BehaviorModel, open *OpenTicket) (d Decision, change JSON, ready bool) {
 	if !model.Enabled {
-		return decision(a, action, ModelDisabled, fmt.Sprintf("the behavior model %s is disabled", model.Name))
+		return p.decision(action, ModelDisabled, fmt.Sprintf("the behavior model %s is disabled", model.Name)), nil, true
 	}
 	if !action.Enabled {
-		return decision(a, action, ActionDisabled, "the action is disabled")
+		return p.decision(action, ActionDisabled, "the action is disabled"), nil, true
 	}
 	if action.TicketPolicy != PerDedupKey {
 		open = nil
 	}
-	var problems []string
-	if action.Condition != nil {
-		var ticket *Ticket
-		if open != nil {
-			ticket = &open.Ticket
+	d = p.decision(action, Fired, fmt.Sprintf("the action applies to the behavior model %s", model.Name))
+	if !p.holds(ctx, action, open, &d) {
+		return d, nil, true
+	}
+	alert := p.alert
+	if len(action.LambdaIDs) > 0 {
+		r, ready := p.run(ctx, action, open)
+		if !ready {
+			return d, nil, false
 		}
-		holds, _, err := conditions.Evaluate(ctx, *action.Condition, a, ticket, now)
-		if err != nil {
-			problems = append(problems, "the condition failed and was taken as true: "+err.Error())
-		} else if !holds {
-			return decision(a, action, ConditionFalse, "the condition is false for this alert")
+		d.Trace.Lambdas, d.Problems = r.traces, append(d.Problems, r.problems...)
+		if r.verdict != "" {
+			d.Verdict, d.Reason = r.verdict, r.reason
+			return d, nil, true
 		}
+		alert, change = r.alert, r.change
 	}
-	if held := heldBack(a, action, open, now); held != "" {
-		return decision(a, action, HeldByRenotify, held)
+	if held := heldBack(alert, action, open, p.now); held != "" {
+		d.Verdict, d.Reason = HeldByRenotify, held
 	}
-	d := decision(a, action, Fired, fmt.Sprintf("the action applies to the behavior model %s", model.Name))
-	if action.Condition != nil && problems == nil {
-		d.Reason += " and its condition is true"
-	}
-	d.Problems = append(d.Problems, problems...)
-	return d
+	return d, change, true
 }
 
-func decision(a Alert, action Action, v Verdict, reason string) Decision {
-	return Decision{AlertID: a.ID, ActionID: action.ID, ActionName: action.Name, Verdict: v, Reason: reason, Problems: []string{}}
+// holds evaluates an action's condition and notes on the decision what it found.
+func (p *planner) holds(ctx context.Context, action Action, open *OpenTicket, d *Decision) bool {
+	if action.Condition == nil {
+		return true
+	}
+	holds, clauses, err := p.conditions.Evaluate(ctx, *action.Condition, p.alert, ticketOf(open), p.now)
+	d.Trace.Condition = clauses
+	switch {
+	case err != nil:
+		d.Problems = append(d.Problems, "the condition failed and was taken as true: "+err.Error())
+	case !holds:
+		d.Verdict, d.Reason = ConditionFalse, "the condition is false for this alert"
+		return false
+	default:
+		d.Reason += " and its condition is true"
+	}
+	return true
+}
+
+func ticketOf(open *OpenTicket) *Ticket {
+	if open == nil {
+		return nil
+	}
+	return &open.Ticket
+}
+
+func (p *planner) decision(action Action, v Verdict, reason string) Decision {
+	return Decision{AlertID: p.alert.ID, ActionID: action.ID, ActionName: action.Name, Verdict: v, Reason: reason, Problems: []string{}}
 }
 
 // heldBack says why an alert that joins a ticket does not go out again; "" when
@@ -138,14 +178,15 @@ func heldBack(a Alert, action Action, open *OpenTicket, now time.Time) string {
 }
 
 // fire adds what a fired action causes: its deliveries and its ticket policy.
-func (p *Plan) fire(cfg *Configuration, a Alert, action Action, now time.Time, ids *planIDs) {
-	p.Fired = append(p.Fired, action.ID)
-	p.Promised += len(action.APIConfigIDs)
-	p.belong(action)
+func (p *planner) fire(out *Plan, action Action, change JSON) {
+	out.Fired = append(out.Fired, action.ID)
+	out.Promised += len(action.APIConfigIDs)
+	out.belong(action)
 	for _, id := range action.APIConfigIDs {
-		p.Deliveries = append(p.Deliveries, promise(cfg, cfg.APIConfigs[id], Delivery{
-			ID: ids.delivery(action.ID, id), Kind: Notify, ActionID: &action.ID, ActionName: &action.Name, AlertID: a.ID,
-		}, now))
+		out.Deliveries = append(out.Deliveries, promise(p.cfg, p.cfg.APIConfigs[id], Delivery{
+			ID: p.ids.delivery(action.ID, id), Kind: Notify, ActionID: &action.ID, ActionName: &action.Name, AlertID: p.alert.ID,
+			AlertChange: change,
+		}, p.now))
 	}
 }
 

@@ -40,7 +40,8 @@ func planned(t *testing.T, change func(a *Action, m *BehaviorModel), severity Se
 		Actors:     []Actor{{ID: BuiltInActorID("k"), Name: "K", Kind: "k", BuiltIn: true, Enabled: true}},
 	})
 	alert := RaiseAlertInput{BehaviorModel: "model", Summary: "s", Severity: &severity}.alert("alr_1", model, System, noon)
-	return plan(t.Context(), cfg, words{}, alert, open, noon, newPlanIDs())
+	p := planner{cfg: cfg, conditions: words{}, alert: alert, now: noon, ids: newPlanIDs()}
+	return p.plan(t.Context(), open)
 }
 
 // openTicket is a HIGH ticket for which the action last fired that long ago.
@@ -115,15 +116,14 @@ func TestPlanSaysWhatWentWrong(t *testing.T) {
 
 // TestPlanAgain: made twice, a plan promises the same deliveries by the same ids.
 func TestPlanAgain(t *testing.T) {
-	ids := newPlanIDs()
 	cfg := NewConfiguration(1, Nouns{
 		BehaviorModels: []BehaviorModel{{ID: "bhm_1", Name: "Model", Enabled: true}},
 		Actions:        []Action{{ID: "acn_1", Enabled: true, AllModels: true, APIConfigIDs: []string{"cfg_1"}, TicketPolicy: PerDedupKey}},
 		APIConfigs:     []APIConfig{{ID: "cfg_1", Kind: "k"}},
 	})
 	a := Alert{ID: "alr_1", BehaviorModel: "Model"}
-	first := plan(t.Context(), cfg, words{}, a, nil, noon, ids)
-	again := plan(t.Context(), cfg, words{}, a, openTicket(0), noon, ids)
+	p := planner{cfg: cfg, conditions: words{}, alert: a, now: noon, ids: newPlanIDs()}
+	first, again := p.plan(t.Context(), nil), p.plan(t.Context(), openTicket(0))
 	if first.Deliveries[0].ID != again.Deliveries[0].ID || first.NewTicket.ID != again.NewTicket.ID {
 		t.Error("the second plan has other ids than the first")
 	}

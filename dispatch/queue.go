@@ -9,15 +9,33 @@ import (
 // maxSelected bounds how many deliveries a filter changes in one call.
 const maxSelected = 1000
 
-// RetryDeliveries sends failed and canceled deliveries again, as they were
-// promised. At most 1000 a call: ask again for more.
+// RetryDeliveries sends failed and canceled deliveries again: as they were
+// promised, or through the API config and the actor of today. At most 1000 a call: ask again for more.
 func (d *Desk) RetryDeliveries(ctx context.Context, c Caller, in RetryDeliveriesInput) ([]Delivery, error) {
 	selection, err := selected(in.IDs, in.Filter)
 	if err != nil {
 		return nil, err
 	}
-	found, err := d.store.RetryDeliveries(lasting(ctx), selection, c.Origin(), moment(), maxSelected)
+	var anew func(Delivery) Delivery
+	if orDefault(in.Rerender, false) {
+		anew = d.snapshot.Load().today
+	}
+	found, err := d.store.RetryDeliveries(lasting(ctx), selection, anew, c.Origin(), moment(), maxSelected)
 	return d.reached(in.IDs, found, err, "is neither FAILED nor CANCELED, so that there is nothing to send again")
+}
+
+// today gives a delivery the API config and the actor as they are now; one whose
+// API config is gone stays as it was promised.
+func (c *Configuration) today(d Delivery) Delivery {
+	config, ok := c.APIConfigs[d.APIConfigID]
+	if !ok {
+		return d
+	}
+	d.APIConfigVersion, d.APIConfigName = config.Version, config.Name
+	if actor, ok := c.ActorOf(config); ok && d.Kind == Notify { // a copy stays with the actor that has it
+		d.ActorID, d.ActorName = actor.ID, actor.Name
+	}
+	return d
 }
 
 // CancelDeliveries gives up deliveries that wait. One that is being sent at

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // maxAlerts is how many alerts one call may raise.
@@ -122,24 +124,44 @@ func (d *Desk) members(ctx context.Context, c Caller, in []RaiseAlertInput, open
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the open tickets: %w", err)
 	}
-	for i := range members {
-		// A condition that is cut short counts as true, so that a caller who goes
-		// away must not cut it.
-		d.planMember(lasting(ctx), cfg, &members[i], tickets, now)
-	}
+	// A condition that is cut short counts as true, so that a caller who goes
+	// away must not cut it.
+	d.planAll(lasting(ctx), cfg, members, tickets, now)
 	return members, places, nil
+}
+
+// atOnce is how many alerts of one call are planned at the same time where
+// lambdas run, which are other processes.
+const atOnce = 4
+
+func (d *Desk) planAll(ctx context.Context, cfg *Configuration, members []Raising, tickets map[string]OpenTicket, now time.Time) {
+	var plans errgroup.Group
+	plans.SetLimit(atOnce)
+	for i := range members {
+		if len(cfg.Lambdas) == 0 || len(members) == 1 {
+			d.planMember(ctx, cfg, &members[i], tickets, now)
+			continue
+		}
+		plans.Go(func() error {
+			d.planMember(ctx, cfg, &members[i], tickets, now)
+			return nil
+		})
+	}
+	_ = plans.Wait() // no plan fails
 }
 
 func (d *Desk) planMember(ctx context.Context, cfg *Configuration, m *Raising, tickets map[string]OpenTicket, now time.Time) {
 	if t, ok := tickets[m.Alert.DedupKey]; ok {
 		m.Open = &t
 	}
-	ids := newPlanIDs()
-	alert := m.Alert
-	m.Replan = func(open *OpenTicket) Plan {
-		return plan(ctx, cfg, d.conditions, alert, open, now, ids)
-	}
-	m.Plan = m.Replan(m.Open)
+	p := d.planner(cfg, m.Alert, now)
+	m.Plan = p.plan(ctx, m.Open)
+	p.closed = true
+	m.Replan = func(open *OpenTicket) Plan { return p.plan(ctx, open) }
+}
+
+func (d *Desk) planner(cfg *Configuration, a Alert, now time.Time) *planner {
+	return &planner{cfg: cfg, conditions: d.conditions, sandbox: d.options.Sandbox, alert: a, now: now, ids: newPlanIDs()}
 }
 
 // knowModels registers the models that nobody knows yet, or refuses their alerts.

@@ -22,6 +22,8 @@ import (
 //	secret:"true"         goes in and never comes out (actors only)
 //	template:"true"       a text with fields of the alert and the ticket, such as {{.Alert.Summary}}
 //	template:"html"       the same as HTML: what the fields hold is escaped
+//	template:"json"       the same inside of JSON: what the fields hold is escaped as in its texts
+//	template:"media"      json where the setting contentType says so, else as it is
 //	enum:"POST,PUT"       one of these
 //	format:"uri"          uri, email or hostname: for a form
 //	address:"true"        says where the actor talks to, as uri and hostname do:

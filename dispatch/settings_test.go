@@ -41,21 +41,20 @@ func TestFillRefuses(t *testing.T) {
 		path     string
 		code     UserErrorCode
 	}{
-		"missing":               {`{}`, nil, "settings.url", CodeRequired},
-		"missing secret":        {`{"url": "x"}`, nil, "secrets.token", CodeRequired},
-		"unknown":               {`{"url": "x", "nope": 1}`, nil, "settings.nope", CodeInvalid},
-		"unknown secret":        {`{"url": "x"}`, map[string]Secret{"nope": "x"}, "secrets.nope", CodeInvalid},
-		"a secret in the open":  {`{"url": "x", "token": "t"}`, nil, "settings.token", CodeInvalid},
-		"wrong type":            {`{"url": 7}`, nil, "settings.url", CodeInvalid},
-		"wrong secret type":     {`{"url": "x"}`, map[string]Secret{"token": "t", "headers": "no object"}, "secrets.headers", CodeInvalid},
-		"not of the enum":       {`{"url": "x", "mode": "C"}`, nil, "settings.mode", CodeInvalid},
-		"too large":             {`{"url": "x", "port": 70000}`, nil, "settings.port", CodeLimitExceeded},
-		"too small":             {`{"url": "x", "port": -1}`, nil, "settings.port", CodeInvalid},
-		"too many":              {`{"url": "x", "to": ["a", "b", "c"]}`, nil, "settings.to", CodeLimitExceeded},
-		"a template with loops": {`{"url": "x", "text": "{{range 9}}x{{end}}"}`, nil, "settings.text", CodeInvalid},
-		"a field nobody knows":  {`{"url": "x", "text": "{{.Alert.Weather}}"}`, nil, "settings.text", CodeInvalid},
-		"no object":             {`[1]`, nil, "settings", CodeInvalid},
-		"no UTF-8 text":         {`{"url": "x", "to": ["` + "\\u0000" + `"]}`, nil, "settings.to.0", CodeInvalid},
+		"missing":              {`{}`, nil, "settings.url", CodeRequired},
+		"missing secret":       {`{"url": "x"}`, nil, "secrets.token", CodeRequired},
+		"unknown":              {`{"url": "x", "nope": 1}`, nil, "settings.nope", CodeInvalid},
+		"unknown secret":       {`{"url": "x"}`, map[string]Secret{"nope": "x"}, "secrets.nope", CodeInvalid},
+		"a secret in the open": {`{"url": "x", "token": "t"}`, nil, "settings.token", CodeInvalid},
+		"wrong type":           {`{"url": 7}`, nil, "settings.url", CodeInvalid},
+		"wrong secret type":    {`{"url": "x"}`, map[string]Secret{"token": "t", "headers": "no object"}, "secrets.headers", CodeInvalid},
+		"not of the enum":      {`{"url": "x", "mode": "C"}`, nil, "settings.mode", CodeInvalid},
+		"too large":            {`{"url": "x", "port": 70000}`, nil, "settings.port", CodeLimitExceeded},
+		"too small":            {`{"url": "x", "port": -1}`, nil, "settings.port", CodeInvalid},
+		"too many":             {`{"url": "x", "to": ["a", "b", "c"]}`, nil, "settings.to", CodeLimitExceeded},
+		"a field nobody knows": {`{"url": "x", "text": "{{.Alert.Weather}}"}`, nil, "settings.text", CodeInvalid},
+		"no object":            {`[1]`, nil, "settings", CodeInvalid},
+		"no UTF-8 text":        {`{"url": "x", "to": ["` + "\\u0000" + `"]}`, nil, "settings.to.0", CodeInvalid},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -145,15 +144,15 @@ func TestRenderHTML(t *testing.T) {
 	}
 }
 
-// TestRenderBroken: a template that does not render any more is sent as it was
-// written, and the problem is told.
+// TestRenderBroken: a template that does not render falls back to the default
+// text, and the problem is told.
 func TestRenderBroken(t *testing.T) {
 	got, problems := RenderSettings(&sample{Text: "otherwise"}, JSON(`{"text": "seen {{.Alert.Weather}}"}`), Alert{}, nil, "")
 	settings, err := Unpack(&sample{Text: "otherwise"}, got)
 	if err != nil || len(problems) != 1 {
 		t.Fatal(err, problems)
 	}
-	if text := settings.(*sample).Text; text != "seen {{.Alert.Weather}}" {
+	if text := settings.(*sample).Text; text != "otherwise" {
 		t.Errorf("sent as %q", text)
 	}
 }
@@ -172,7 +171,7 @@ func FuzzCheckTemplate(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if CheckTemplate(text) != nil {
+		if CheckTemplate(text) != nil || HasLogic(text) {
 			return
 		}
 		if _, err := RenderTemplate(text, Alert{}, nil, ""); err != nil {

@@ -13,7 +13,8 @@ type ended struct {
 	policy   UncertainPolicy // of the API config
 	asked    bool            // the outcome is the answer of a Resolver
 	rendered JSON
-	version  int // of the actor that was called; 0 before one was found
+	problems []string // of the rendering, passed over
+	version  int      // of the actor that was called; 0 before one was found
 	started  time.Time
 	now      time.Time
 	chance   float64 // of the jitter, 0 to 1
@@ -56,7 +57,7 @@ func settle(cfg *Configuration, kind Kind, e ended) Settlement {
 
 func record(e ended) Attempt {
 	kind, spent := e.outcome.Kind(), e.now.Sub(e.started)
-	a := Attempt{DeliveryID: e.claimed.Delivery.ID, Number: e.claimed.Delivery.Attempt, StartedAt: e.started, Duration: &spent, Outcome: &kind}
+	a := Attempt{DeliveryID: e.claimed.Delivery.ID, Number: e.claimed.Delivery.Attempt, StartedAt: e.started, Duration: &spent, Outcome: &kind, Problems: e.problems}
 	x := e.outcome.Exchange()
 	if x.HTTPStatus != 0 {
 		a.HTTPStatus = &x.HTTPStatus
@@ -251,7 +252,7 @@ func (s *Settlement) fallBack(cfg *Configuration, e ended, id string) {
 	d := e.claimed.Delivery
 	next := promise(cfg, cfg.APIConfigs[id], Delivery{
 		ID: NewID(PrefixDelivery), Kind: d.Kind, ActionID: d.ActionID, ActionName: d.ActionName,
-		AlertID: d.AlertID, TicketID: d.TicketID, FallbackOf: &d.ID,
+		AlertID: d.AlertID, AlertChange: d.AlertChange, TicketID: d.TicketID, FallbackOf: &d.ID,
 	}, e.now)
 	s.Fallback = &next
 }

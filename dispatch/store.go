@@ -40,6 +40,8 @@ type ConfigurationStore interface {
 	// FirstAnswer is the id that a Repeat was answered with before; "" when it is
 	// new. ErrKeyReused when it came with another input.
 	FirstAnswer(ctx context.Context, r Repeat, now time.Time) (id string, err error)
+	// LambdaAt reads a lambda as it was at a version, deleted ones too.
+	LambdaAt(ctx context.Context, id string, version int) (Lambda, error)
 	// APIConfigAt reads an API config as it was at a version, deleted ones too.
 	APIConfigAt(ctx context.Context, id string, version int) (APIConfig, error)
 }
@@ -64,6 +66,7 @@ type Nouns struct {
 	BehaviorModels []BehaviorModel
 	Actions        []Action
 	APIConfigs     []APIConfig
+	Lambdas        []Lambda
 	Actors         []Actor
 }
 
@@ -101,6 +104,7 @@ const (
 	TypeAPIConfig     ConfigurationType = "API_CONFIG"
 	TypeActor         ConfigurationType = "ACTOR"
 	TypeBehaviorModel ConfigurationType = "BEHAVIOR_MODEL"
+	TypeLambda        ConfigurationType = "LAMBDA"
 )
 
 // RaiseStore takes alerts in.
@@ -141,6 +145,8 @@ type Plan struct {
 	Deliveries []Delivery
 	// Promised is counted on its own: fired decisions × their API configs.
 	Promised int
+	// Unready: a lambda has to run first, which it cannot inside the books.
+	Unready bool
 }
 
 // Raised is what became of a member.
@@ -174,8 +180,9 @@ type QueueStore interface {
 	// before a time: the attempt becomes LOST, the delivery To. It returns how many.
 	Recover(ctx context.Context, actorID string, before, now time.Time, to DeliveryStatus) (int, error)
 	// RetryDeliveries makes FAILED and CANCELED ones PENDING again, due now; others
-	// are left as they are. At most limit of them.
-	RetryDeliveries(ctx context.Context, f Selection, by Origin, now time.Time, limit int) ([]Delivery, error)
+	// are left as they are. At most limit of them. Anew, where it is given, gives
+	// each the API config and the actor of today; it is then rendered again.
+	RetryDeliveries(ctx context.Context, f Selection, anew func(Delivery) Delivery, by Origin, now time.Time, limit int) ([]Delivery, error)
 	// CancelDeliveries makes PENDING ones that are not leased CANCELED. At most limit of them.
 	CancelDeliveries(ctx context.Context, f Selection, reason string, by Origin, now time.Time, limit int) ([]Delivery, error)
 	// Healths reads how actors or API configs do, by id; those never tried are absent.

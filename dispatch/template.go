@@ -11,15 +11,24 @@ import (
 	"time"
 )
 
-// Templates of this version are texts with fields: {{.Alert.Summary}}. They
-// have no logic, so that rendering one takes no more time and memory than its
-// text and its fields: a template with loops is a program of its user and
-// belongs in the sandbox.
+// Most templates are texts with fields: {{.Alert.Summary}}. Rendering one takes
+// no more time and memory than its text and its fields, and is done here. A
+// template with logic is a program of its user and is run in the sandbox.
 
-// CheckTemplate says what is wrong with a template; nil means that it renders.
+// CheckTemplate says what is wrong with a template. Of one with logic it looks
+// at the form only: see HasLogic.
 func CheckTemplate(text string) error {
 	_, err := compileTemplate(text)
+	if errors.Is(err, errLogic) {
+		return nil
+	}
 	return err
+}
+
+// HasLogic tells whether a template holds more than texts and fields.
+func HasLogic(text string) bool {
+	_, err := compileTemplate(text)
+	return errors.Is(err, errLogic)
 }
 
 // RenderTemplate fills in a checked template. A field that is absent gives an
@@ -55,6 +64,10 @@ const maxRendered = 100 << 10
 var escapes = map[string]func(string) string{
 	"true": func(value string) string { return value },
 	"html": html.EscapeString,
+	"json": func(value string) string {
+		quoted := written(strings.ToValidUTF8(value, "\uFFFD"))
+		return string(quoted[1 : len(quoted)-1])
+	},
 }
 
 // templatePart is a text, or the path of a field.
@@ -63,7 +76,7 @@ type templatePart struct {
 	field []string
 }
 
-var errLogic = errors.New("holds more than texts and fields such as {{.Alert.Summary}}; templates with functions, conditions or loops are not offered")
+var errLogic = errors.New("holds more than texts and fields such as {{.Alert.Summary}}; functions, conditions and loops are not offered here")
 
 func compileTemplate(text string) ([]templatePart, error) {
 	tree := parse.New("template")
@@ -99,6 +112,9 @@ func templateField(n *parse.ActionNode) ([]string, error) {
 	}
 	f, ok := n.Pipe.Cmds[0].Args[0].(*parse.FieldNode)
 	if !ok {
+		return nil, errLogic
+	}
+	if isNested(f.Ident) {
 		return nil, errLogic
 	}
 	if !knownField(f.Ident) {
@@ -155,6 +171,11 @@ func templateNames() string {
 	return strings.Join(names, ", ")
 }
 
+// isNested tells of a path into the alert's own JSON.
+func isNested(path []string) bool {
+	return len(path) > 3 && path[0] == "Alert" && path[1] == "Attributes" || len(path) > 2 && path[0] == "Alert" && path[1] == "Payload"
+}
+
 func knownField(path []string) bool {
 	if len(path) == 3 && path[0] == "Alert" && path[1] == "Attributes" {
 		return true
@@ -198,29 +219,4 @@ func number(n *int) string {
 		return ""
 	}
 	return strconv.Itoa(*n)
-}
-
-// RenderSettings fills in the templates of an API config's settings; v is the
-// kind's ConfigSettings. A template that fails falls back to its source, and
-// the problem is told.
-func RenderSettings(v any, settings JSON, a Alert, t *Ticket, ticketURL string) (JSON, []string) {
-	filled, _ := Fill(v, settings, nil)
-	var problems []string
-	out := map[string]any{}
-	for _, f := range fieldsOf(filled) {
-		if form := f.tag("template"); form != "" {
-			text, err := renderTemplate(f.value.String(), escapes[form], a, t, ticketURL)
-			if err != nil {
-				problems = append(problems, f.name+" "+err.Error())
-				text = f.value.String()
-			}
-			f.value.SetString(text)
-		}
-		out[f.name] = f.value.Interface()
-	}
-	text, err := json.Marshal(out)
-	if err != nil {
-		return settings, append(problems, "the settings cannot be kept: "+err.Error())
-	}
-	return text, problems
 }

@@ -100,7 +100,7 @@ func (d *Desk) TestAPIConfig(ctx context.Context, c Caller, in TestAPIConfigInpu
 	if !ok {
 		return TestResult{}, Refuse(CodeInvalidState, "id", "has no actor any more; give it one")
 	}
-	alert, err := d.alertToTest(ctx, c, cfg, in)
+	alert, err := d.alertToTest(ctx, c, cfg, in.AlertID, in.Alert)
 	if err != nil {
 		return TestResult{}, err
 	}
@@ -109,7 +109,7 @@ func (d *Desk) TestAPIConfig(ctx context.Context, c Caller, in TestAPIConfigInpu
 	if err != nil {
 		return TestResult{Message: "The actor cannot be used: " + err.Error() + "."}, nil //nolint:nilerr // what is wrong is the result
 	}
-	rendered, _ := RenderSettings(kind.ConfigSettings, config.Settings, alert, nil, "")
+	rendered, _ := d.render(ctx, kind, config.Settings, alert, nil, "")
 	settings, err := Unpack(kind.ConfigSettings, rendered)
 	if err != nil {
 		return TestResult{Message: err.Error()}, nil //nolint:nilerr // as above
@@ -118,13 +118,17 @@ func (d *Desk) TestAPIConfig(ctx context.Context, c Caller, in TestAPIConfigInpu
 	return d.tested(ctx, func(ctx context.Context) Outcome { return messenger.Deliver(ctx, parcel) }, "The test message was delivered."), nil
 }
 
-func (d *Desk) alertToTest(ctx context.Context, c Caller, cfg *Configuration, in TestAPIConfigInput) (Alert, error) {
-	if in.AlertID != nil {
-		found, err := d.AlertsByID(ctx, []string{*in.AlertID})
+// alertToTest is a stored alert, one that is given, or an invented one.
+func (d *Desk) alertToTest(ctx context.Context, c Caller, cfg *Configuration, id *string, given *RaiseAlertInput) (Alert, error) {
+	if id != nil && given != nil {
+		return Alert{}, Refuse(CodeInvalid, "alert", "is given beside alertId; give one of them")
+	}
+	if id != nil {
+		found, err := d.AlertsByID(ctx, []string{*id})
 		if err != nil {
 			return Alert{}, err
 		}
-		alert, ok := found[*in.AlertID]
+		alert, ok := found[*id]
 		if !ok {
 			return alert, unknown("alertId", "alert")
 		}
@@ -132,8 +136,8 @@ func (d *Desk) alertToTest(ctx context.Context, c Caller, cfg *Configuration, in
 	}
 	now := moment()
 	input := invented(now)
-	if in.Alert != nil {
-		input = *in.Alert
+	if given != nil {
+		input = *given
 	}
 	if problems := input.Check(); len(problems) > 0 {
 		for i := range problems {

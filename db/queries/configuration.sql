@@ -14,9 +14,9 @@ SELECT * FROM actions ORDER BY id;
 
 -- name: PutAction :exec
 INSERT INTO actions (id, name, folded_name, description, enabled, behavior_model_ids, behavior_groups, all_models, condition,
-  api_config_ids, ticket_policy, renotify, renotify_after, version, created_at, updated_at)
+  api_config_ids, lambda_ids, ticket_policy, renotify, renotify_after, version, created_at, updated_at)
 VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(folded_name), sqlc.narg(description), sqlc.arg(enabled), sqlc.arg(behavior_model_ids),
-        sqlc.arg(behavior_groups), sqlc.arg(all_models), sqlc.narg(condition), sqlc.arg(api_config_ids), sqlc.arg(ticket_policy),
+        sqlc.arg(behavior_groups), sqlc.arg(all_models), sqlc.narg(condition), sqlc.arg(api_config_ids), sqlc.arg(lambda_ids), sqlc.arg(ticket_policy),
         sqlc.arg(renotify), sqlc.narg(renotify_after), sqlc.arg(version), sqlc.arg(created_at), sqlc.arg(updated_at))
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded_name = excluded.folded_name, description = excluded.description,
   enabled = excluded.enabled, behavior_model_ids = excluded.behavior_model_ids, behavior_groups = excluded.behavior_groups,
@@ -54,6 +54,29 @@ VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(folded_name), sqlc.arg(kind), sql
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded_name = excluded.folded_name, enabled = excluded.enabled, sync = excluded.sync,
   settings = excluded.settings, secrets = excluded.secrets, secret_at = excluded.secret_at, version = excluded.version,
   updated_at = excluded.updated_at;
+
+-- name: Lambdas :many
+SELECT * FROM lambdas ORDER BY id;
+
+-- name: PutLambda :exec
+INSERT INTO lambdas (id, name, folded_name, description, source, config, tests, on_error, version, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(name), sqlc.arg(folded_name), sqlc.narg(description), sqlc.arg(source), sqlc.arg(config),
+        sqlc.arg(tests), sqlc.arg(on_error), sqlc.arg(version), sqlc.arg(created_at), sqlc.arg(updated_at))
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded_name = excluded.folded_name, description = excluded.description,
+  source = excluded.source, config = excluded.config, tests = excluded.tests, on_error = excluded.on_error,
+  version = excluded.version, updated_at = excluded.updated_at;
+
+-- name: KeepLambdaVersion :exec
+INSERT INTO lambda_versions (id, version, name, description, source, config, tests, on_error, created_at, updated_at)
+VALUES (sqlc.arg(id), sqlc.arg(version), sqlc.arg(name), sqlc.narg(description), sqlc.arg(source), sqlc.arg(config),
+        sqlc.arg(tests), sqlc.arg(on_error), sqlc.arg(created_at), sqlc.arg(updated_at))
+ON CONFLICT (id, version) DO NOTHING;
+
+-- name: LambdaVersion :one
+SELECT * FROM lambda_versions WHERE id = sqlc.arg(id) AND version = sqlc.arg(version);
+
+-- name: RemoveLambda :exec
+DELETE FROM lambdas WHERE id = sqlc.arg(id);
 
 -- name: RemoveBehaviorModel :exec
 DELETE FROM behavior_models WHERE id = sqlc.arg(id);

@@ -74,7 +74,7 @@ func (q *Queries) APIConfigs(ctx context.Context) ([]APIConfig, error) {
 }
 
 const actions = `-- name: Actions :many
-SELECT id, name, folded_name, description, enabled, behavior_model_ids, behavior_groups, all_models, condition, api_config_ids, ticket_policy, renotify, renotify_after, version, created_at, updated_at FROM actions ORDER BY id
+SELECT id, name, folded_name, description, enabled, behavior_model_ids, behavior_groups, all_models, condition, api_config_ids, ticket_policy, renotify, renotify_after, version, created_at, updated_at, lambda_ids FROM actions ORDER BY id
 `
 
 func (q *Queries) Actions(ctx context.Context) ([]Action, error) {
@@ -103,6 +103,7 @@ func (q *Queries) Actions(ctx context.Context) ([]Action, error) {
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.LambdaIds,
 		); err != nil {
 			return nil, err
 		}
@@ -242,6 +243,108 @@ func (q *Queries) KeepAPIConfigVersion(ctx context.Context, arg KeepAPIConfigVer
 	return err
 }
 
+const keepLambdaVersion = `-- name: KeepLambdaVersion :exec
+INSERT INTO lambda_versions (id, version, name, description, source, config, tests, on_error, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6,
+        $7, $8, $9, $10)
+ON CONFLICT (id, version) DO NOTHING
+`
+
+type KeepLambdaVersionParams struct {
+	ID          string
+	Version     int64
+	Name        string
+	Description *string
+	Source      string
+	Config      string
+	Tests       string
+	OnError     string
+	CreatedAt   int64
+	UpdatedAt   int64
+}
+
+func (q *Queries) KeepLambdaVersion(ctx context.Context, arg KeepLambdaVersionParams) error {
+	_, err := q.db.ExecContext(ctx, keepLambdaVersion,
+		arg.ID,
+		arg.Version,
+		arg.Name,
+		arg.Description,
+		arg.Source,
+		arg.Config,
+		arg.Tests,
+		arg.OnError,
+		arg.CreatedAt,
+		arg.UpdatedAt,
+	)
+	return err
+}
+
+const lambdaVersion = `-- name: LambdaVersion :one
+SELECT id, version, name, description, source, config, tests, on_error, created_at, updated_at FROM lambda_versions WHERE id = $1 AND version = $2
+`
+
+type LambdaVersionParams struct {
+	ID      string
+	Version int64
+}
+
+func (q *Queries) LambdaVersion(ctx context.Context, arg LambdaVersionParams) (LambdaVersion, error) {
+	row := q.db.QueryRowContext(ctx, lambdaVersion, arg.ID, arg.Version)
+	var i LambdaVersion
+	err := row.Scan(
+		&i.ID,
+		&i.Version,
+		&i.Name,
+		&i.Description,
+		&i.Source,
+		&i.Config,
+		&i.Tests,
+		&i.OnError,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
+const lambdas = `-- name: Lambdas :many
+SELECT id, name, folded_name, description, source, config, tests, on_error, version, created_at, updated_at FROM lambdas ORDER BY id
+`
+
+func (q *Queries) Lambdas(ctx context.Context) ([]Lambda, error) {
+	rows, err := q.db.QueryContext(ctx, lambdas)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Lambda
+	for rows.Next() {
+		var i Lambda
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.FoldedName,
+			&i.Description,
+			&i.Source,
+			&i.Config,
+			&i.Tests,
+			&i.OnError,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const putAPIConfig = `-- name: PutAPIConfig :exec
 INSERT INTO api_configs (id, name, folded_name, kind, actor_id, settings, fallback_id, version, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6,
@@ -282,10 +385,10 @@ func (q *Queries) PutAPIConfig(ctx context.Context, arg PutAPIConfigParams) erro
 
 const putAction = `-- name: PutAction :exec
 INSERT INTO actions (id, name, folded_name, description, enabled, behavior_model_ids, behavior_groups, all_models, condition,
-  api_config_ids, ticket_policy, renotify, renotify_after, version, created_at, updated_at)
+  api_config_ids, lambda_ids, ticket_policy, renotify, renotify_after, version, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6,
-        $7, $8, $9, $10, $11,
-        $12, $13, $14, $15, $16)
+        $7, $8, $9, $10, $11, $12,
+        $13, $14, $15, $16, $17)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded_name = excluded.folded_name, description = excluded.description,
   enabled = excluded.enabled, behavior_model_ids = excluded.behavior_model_ids, behavior_groups = excluded.behavior_groups,
   all_models = excluded.all_models, condition = excluded.condition, api_config_ids = excluded.api_config_ids,
@@ -304,6 +407,7 @@ type PutActionParams struct {
 	AllModels        bool
 	Condition        *string
 	APIConfigIds     string
+	LambdaIds        string
 	TicketPolicy     string
 	Renotify         string
 	RenotifyAfter    *int64
@@ -324,6 +428,7 @@ func (q *Queries) PutAction(ctx context.Context, arg PutActionParams) error {
 		arg.AllModels,
 		arg.Condition,
 		arg.APIConfigIds,
+		arg.LambdaIds,
 		arg.TicketPolicy,
 		arg.Renotify,
 		arg.RenotifyAfter,
@@ -416,6 +521,46 @@ func (q *Queries) PutBehaviorModel(ctx context.Context, arg PutBehaviorModelPara
 	return err
 }
 
+const putLambda = `-- name: PutLambda :exec
+INSERT INTO lambdas (id, name, folded_name, description, source, config, tests, on_error, version, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6,
+        $7, $8, $9, $10, $11)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, folded_name = excluded.folded_name, description = excluded.description,
+  source = excluded.source, config = excluded.config, tests = excluded.tests, on_error = excluded.on_error,
+  version = excluded.version, updated_at = excluded.updated_at
+`
+
+type PutLambdaParams struct {
+	ID          string
+	Name        string
+	FoldedName  string
+	Description *string
+	Source      string
+	Config      string
+	Tests       string
+	OnError     string
+	Version     int64
+	CreatedAt   int64
+	UpdatedAt   int64
+}
+
+func (q *Queries) PutLambda(ctx context.Context, arg PutLambdaParams) error {
+	_, err := q.db.ExecContext(ctx, putLambda,
+		arg.ID,
+		arg.Name,
+		arg.FoldedName,
+		arg.Description,
+		arg.Source,
+		arg.Config,
+		arg.Tests,
+		arg.OnError,
+		arg.Version,
+		arg.CreatedAt,
+		arg.UpdatedAt,
+	)
+	return err
+}
+
 const removeAPIConfig = `-- name: RemoveAPIConfig :exec
 DELETE FROM api_configs WHERE id = $1
 `
@@ -458,5 +603,14 @@ DELETE FROM health WHERE id = $1
 
 func (q *Queries) RemoveHealth(ctx context.Context, id string) error {
 	_, err := q.db.ExecContext(ctx, removeHealth, id)
+	return err
+}
+
+const removeLambda = `-- name: RemoveLambda :exec
+DELETE FROM lambdas WHERE id = $1
+`
+
+func (q *Queries) RemoveLambda(ctx context.Context, id string) error {
+	_, err := q.db.ExecContext(ctx, removeLambda, id)
 	return err
 }

@@ -51,7 +51,7 @@ func (q *Queries) ConfigurationEventsAfter(ctx context.Context, arg Configuratio
 }
 
 const deliveryEventsAfter = `-- name: DeliveryEventsAfter :many
-SELECT e.seq, e.happened_at, e.delivery_id, e.status_before, e.status, d.position, d.id, d.kind, d.status, d.reason, d.action_id, d.action_name, d.api_config_id, d.api_config_name, d.api_config_version, d.actor_id, d.actor_name, d.actor_kind, d.alert_id, d.ticket_id, d.fallback_of, d.order_key, d.attempt, d.trying, d.leased_until, d.next_attempt_at, d.external_ref, d.external_url, d.rendered, d.created_at, d.finished_at, d.link_id
+SELECT e.seq, e.happened_at, e.delivery_id, e.status_before, e.status, d.position, d.id, d.kind, d.status, d.reason, d.action_id, d.action_name, d.api_config_id, d.api_config_name, d.api_config_version, d.actor_id, d.actor_name, d.actor_kind, d.alert_id, d.ticket_id, d.fallback_of, d.order_key, d.attempt, d.trying, d.leased_until, d.next_attempt_at, d.external_ref, d.external_url, d.rendered, d.created_at, d.finished_at, d.link_id, d.alert_change
 FROM delivery_events e JOIN deliveries d ON d.id = e.delivery_id
 WHERE e.seq > $1 ORDER BY e.seq LIMIT CAST($2 AS BIGINT)
 `
@@ -108,6 +108,7 @@ func (q *Queries) DeliveryEventsAfter(ctx context.Context, arg DeliveryEventsAft
 			&i.Delivery.CreatedAt,
 			&i.Delivery.FinishedAt,
 			&i.Delivery.LinkID,
+			&i.Delivery.AlertChange,
 		); err != nil {
 			return nil, err
 		}

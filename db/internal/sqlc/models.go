@@ -70,6 +70,7 @@ type Action struct {
 	Version          int64
 	CreatedAt        int64
 	UpdatedAt        int64
+	LambdaIds        string
 }
 
 type Actor struct {
@@ -127,6 +128,7 @@ type Attempt struct {
 	Error      *string
 	Request    *string
 	Response   *string
+	Problems   *string
 }
 
 type BehaviorModel struct {
@@ -167,6 +169,7 @@ type Decision struct {
 	Reason     string
 	Problems   string
 	DecidedAt  int64
+	Trace      *string
 }
 
 type Delivery struct {
@@ -197,6 +200,7 @@ type Delivery struct {
 	CreatedAt        int64
 	FinishedAt       *int64
 	LinkID           *string
+	AlertChange      *string
 }
 
 type DeliveryEvent struct {
@@ -220,6 +224,33 @@ type InboundEvent struct {
 	ActorID string
 	EventID string
 	TakenAt int64
+}
+
+type Lambda struct {
+	ID          string
+	Name        string
+	FoldedName  string
+	Description *string
+	Source      string
+	Config      string
+	Tests       string
+	OnError     string
+	Version     int64
+	CreatedAt   int64
+	UpdatedAt   int64
+}
+
+type LambdaVersion struct {
+	ID          string
+	Version     int64
+	Name        string
+	Description *string
+	Source      string
+	Config      string
+	Tests       string
+	OnError     string
+	CreatedAt   int64
+	UpdatedAt   int64
 }
 
 type LinkName struct {
