@@ -4,7 +4,11 @@ package main
 import (
 	"os"
 
+	"tocsin/lambda"
 	"tocsin/server"
 )
 
-func main() { os.Exit(server.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	lambda.Inside() // workers of the sandbox are this program, too
+	os.Exit(server.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

@@ -1,0 +1,11 @@
+package lambda
+
+import "syscall"
+
+// bound has the kernel kill a worker when the program is no more, and gives it a
+// process group of its own, so that Ctrl-C reaches the program alone. The bond is
+// to the thread that starts it; should that end sooner, the worker is found gone
+// and replaced.
+func bound() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package lambda
+
+import "syscall"
+
+// bound has nothing to ask of this kernel: a worker ends when its pipe closes,
+// and its own watch ends a job that nobody waits for.
+func bound() *syscall.SysProcAttr { return nil }
