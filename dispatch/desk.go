@@ -87,6 +87,11 @@ func NewDesk(ctx context.Context, o Options) (*Desk, error) {
 // Configuration is the present snapshot.
 func (d *Desk) Configuration(context.Context) (*Configuration, error) { return d.snapshot.Load(), nil }
 
+// LambdaAt is a lambda as it was at a version, deleted ones too.
+func (d *Desk) LambdaAt(ctx context.Context, id string, version int) (Lambda, error) {
+	return d.store.LambdaAt(ctx, id, version)
+}
+
 // Kinds are the sorts of actors that this build can talk to, in the order users see.
 func (d *Desk) Kinds() []Kind { return d.kinds }
 

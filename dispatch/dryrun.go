@@ -65,11 +65,11 @@ func (d *Desk) DryRun(ctx context.Context, c Caller, in DryRunInput) (DryRun, er
 		joined := ticket.Join(alert)
 		out.WouldJoinTicket, ticket = ticket, &joined
 	}
-	return out, d.sketchAll(ctx, cfg, alert, ticket, plan, out.Decisions)
+	return out, d.sketchAll(ctx, c, cfg, alert, ticket, plan, out.Decisions)
 }
 
 // sketchAll adds to each decision what it would send.
-func (d *Desk) sketchAll(ctx context.Context, cfg *Configuration, a Alert, t *Ticket, plan Plan, decisions []Decision) error {
+func (d *Desk) sketchAll(ctx context.Context, c Caller, cfg *Configuration, a Alert, t *Ticket, plan Plan, decisions []Decision) error {
 	for _, promised := range plan.Deliveries {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -82,7 +82,7 @@ func (d *Desk) sketchAll(ctx context.Context, cfg *Configuration, a Alert, t *Ti
 		actor, ok := cfg.ActorOf(config)
 		request := RenderedRequest{APIConfigID: config.ID, APIConfigName: config.Name, Request: JSON("{}")}
 		if ok {
-			request = d.sketch(ctx, config, actor, alert, t)
+			request = d.sketch(ctx, c, config, actor, alert, t)
 		} else {
 			request.trouble(errGone.Error())
 		}
@@ -153,7 +153,7 @@ func (d *Desk) PreviewAPIConfig(ctx context.Context, c Caller, in PreviewInput) 
 		return RenderedRequest{}, err
 	}
 	ticket := openedBy(NewID(PrefixTicket), alert)
-	return d.sketch(ctx, config, actor, alert, &ticket), nil
+	return d.sketch(ctx, c, config, actor, alert, &ticket), nil
 }
 
 func (d *Desk) previewed(ctx context.Context, cfg *Configuration, in PreviewInput) (APIConfig, Actor, error) {

@@ -220,3 +220,9 @@ func (a Alert) difference(change map[string]JSON) JSON {
 	}
 	return written(out)
 }
+
+// Condition is each clause of the action's condition as it was seen.
+func (d Decision) Condition() []Clause { return d.Trace.Condition }
+
+// Lambdas is what each lambda of the action did.
+func (d Decision) Lambdas() []LambdaTrace { return d.Trace.Lambdas }

@@ -17,8 +17,9 @@ type RenderedRequest struct {
 }
 
 // sketch works out what a delivery would send, with the real messenger in a
-// world that lets nothing be written.
-func (d *Desk) sketch(ctx context.Context, config APIConfig, actor Actor, a Alert, t *Ticket) RenderedRequest {
+// world that lets nothing be written. Only who may configure the actor has it
+// look something up.
+func (d *Desk) sketch(ctx context.Context, c Caller, config APIConfig, actor Actor, a Alert, t *Ticket) RenderedRequest {
 	out := RenderedRequest{APIConfigID: config.ID, APIConfigName: config.Name, Request: JSON("{}")}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -36,7 +37,10 @@ func (d *Desk) sketch(ctx context.Context, config APIConfig, actor Actor, a Aler
 		out.trouble(err.Error())
 		return out
 	}
-	dry := &dryWorld{reads: kind.Reads, real: d.world.HTTP}
+	dry := &dryWorld{real: d.world.HTTP}
+	if c.May(ScopeConfigure) {
+		dry.reads = kind.Reads
+	}
 	messenger, err := d.openIn(dry.world(d.world), kind, actor)
 	if err != nil {
 		out.trouble("the actor cannot be used: " + err.Error())

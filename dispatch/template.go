@@ -64,10 +64,19 @@ const maxRendered = 100 << 10
 var escapes = map[string]func(string) string{
 	"true": func(value string) string { return value },
 	"html": html.EscapeString,
-	"json": func(value string) string {
-		quoted := written(strings.ToValidUTF8(value, "\uFFFD"))
-		return string(quoted[1 : len(quoted)-1])
-	},
+	"json": inJSON,
+}
+
+// inJSON is a text as it stands between the quotes of a JSON text.
+func inJSON(text string) string {
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if e.Encode(strings.ToValidUTF8(text, "\uFFFD")) != nil { // texts always can be written
+		return ""
+	}
+	quoted := strings.TrimSuffix(out.String(), "\n")
+	return quoted[1 : len(quoted)-1]
 }
 
 // templatePart is a text, or the path of a field.

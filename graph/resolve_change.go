@@ -31,8 +31,8 @@ func (m mutations) UpdateAction(ctx context.Context, in gen.UpdateActionInput) (
 	return actionPayload(m.desk.UpdateAction(ctx, callerOf(ctx), dispatch.UpdateActionInput{
 		ID: in.ID, ExpectedVersion: in.ExpectedVersion.Value(), Name: maybe(in.Name), Description: maybe(in.Description),
 		Enabled: maybe(in.Enabled), BehaviorModelIDs: maybe(in.BehaviorModelIds), BehaviorGroups: maybe(in.BehaviorGroups),
-		AllModels: maybe(in.AllModels), Condition: maybe(in.Condition), APIConfigIDs: maybe(in.APIConfigIds),
-		TicketPolicy: maybe(in.TicketPolicy), Renotify: maybe(in.Renotify), RenotifyAfter: maybe(in.RenotifyAfter),
+		AllModels: maybe(in.AllModels), Condition: maybe(in.Condition), LambdaIDs: maybe(in.LambdaIds),
+		APIConfigIDs: maybe(in.APIConfigIds), TicketPolicy: maybe(in.TicketPolicy), Renotify: maybe(in.Renotify), RenotifyAfter: maybe(in.RenotifyAfter),
 	}))
 }
 

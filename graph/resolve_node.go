@@ -74,6 +74,8 @@ func (r resolver) configured(ctx context.Context, id string) (page.Node, error) 
 		return node(find(cfg.BehaviorModels, &id), nil)
 	case dispatch.PrefixAction:
 		return node(find(cfg.Actions, &id), nil)
+	case dispatch.PrefixLambda:
+		return node(find(cfg.Lambdas, &id), nil)
 	case dispatch.PrefixAPIConfig:
 		return node(find(cfg.APIConfigs, &id), nil)
 	case dispatch.PrefixActor:

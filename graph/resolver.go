@@ -30,9 +30,11 @@ type (
 	configEvents   struct{ resolver }
 	decisions      struct{ resolver }
 	deliveries     struct{ resolver }
+	lambdas        struct{ resolver }
 	notifications  struct{}
 	origins        struct{ resolver }
 	raised         struct{}
+	requests       struct{ resolver }
 	tickets        struct{ resolver }
 	ticketEvents   struct{}
 	ticketLinks    struct{ resolver }
@@ -53,9 +55,11 @@ func (r resolver) BehaviorModel() gen.BehaviorModelResolver           { return b
 func (r resolver) ConfigurationEvent() gen.ConfigurationEventResolver { return configEvents{r} }
 func (r resolver) Decision() gen.DecisionResolver                     { return decisions{r} }
 func (r resolver) Delivery() gen.DeliveryResolver                     { return deliveries{r} }
+func (r resolver) Lambda() gen.LambdaResolver                         { return lambdas{r} }
 func (r resolver) Notification() gen.NotificationResolver             { return notifications{} }
 func (r resolver) Origin() gen.OriginResolver                         { return origins{r} }
 func (r resolver) RaiseAlertPayload() gen.RaiseAlertPayloadResolver   { return raised{} }
+func (r resolver) RenderedRequest() gen.RenderedRequestResolver       { return requests{r} }
 func (r resolver) Ticket() gen.TicketResolver                         { return tickets{r} }
 func (r resolver) TicketEvent() gen.TicketEventResolver               { return ticketEvents{} }
 func (r resolver) TicketLink() gen.TicketLinkResolver                 { return ticketLinks{r} }

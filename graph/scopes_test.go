@@ -53,6 +53,9 @@ func literal(schema *ast.Schema, typ *ast.Type) string {
 		if def.Name == "Boolean" {
 			return "true"
 		}
+		if def.Name == "DateTime" {
+			return `"2026-01-31T08:00:00Z"`
+		}
 		return `"x"`
 	}
 }

@@ -144,8 +144,10 @@ func (s *stage) openDesk(log *slog.Logger) *dispatch.Desk {
 	})
 	conditions, err := lambda.NewConditions()
 	s.must(err)
+	crew := lambda.NewCrew(lambda.Options{Deadline: 5 * time.Second})
+	s.t.Cleanup(crew.Close)
 	desk, err := dispatch.NewDesk(s.t.Context(), dispatch.Options{
-		Store: store, Kinds: kinds(s.postman), Conditions: conditions, Log: log, PublicURL: "https://tocsin.example",
+		Store: store, Kinds: kinds(s.postman), Conditions: conditions, Sandbox: crew, Log: log, PublicURL: "https://tocsin.example",
 	})
 	s.must(err)
 	return desk

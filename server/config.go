@@ -3,11 +3,15 @@ package server
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"tocsin/lambda"
 )
 
 // Books says where the database and its key are.
@@ -46,6 +50,33 @@ func storageName(database string) string {
 	return sqlite
 }
 
+// Sandbox measures the processes that run lambdas and templates with logic.
+type Sandbox struct {
+	LambdaWorkers  int           `help:"Processes that run lambdas and templates, at most one a processor." default:"2"`
+	LambdaDeadline time.Duration `help:"Time that one call of a lambda or a template may take." default:"250ms"`
+	LambdaMemory   int           `help:"Memory that one call of a lambda may take, in MiB." default:"64"`
+}
+
+func (s Sandbox) check() (faults []error) {
+	if s.LambdaWorkers < 1 || s.LambdaWorkers > 256 {
+		faults = append(faults, fmt.Errorf("--lambda-workers: %d is outside 1 to 256", s.LambdaWorkers))
+	}
+	if s.LambdaDeadline < 10*time.Millisecond || s.LambdaDeadline > 10*time.Second {
+		faults = append(faults, fmt.Errorf("--lambda-deadline: %v is outside 10ms to 10s", s.LambdaDeadline))
+	}
+	if s.LambdaMemory < 16 || s.LambdaMemory > 1024 {
+		faults = append(faults, fmt.Errorf("--lambda-memory: %d is outside 16 to 1024", s.LambdaMemory))
+	}
+	return faults
+}
+
+// crew makes the sandbox; nothing is started before it is first needed.
+func (s Sandbox) crew(log *slog.Logger) *lambda.Crew {
+	return lambda.NewCrew(lambda.Options{
+		Size: s.LambdaWorkers, Deadline: s.LambdaDeadline, Memory: int64(s.LambdaMemory) << 20, Log: log,
+	})
+}
+
 // Serve is the command that runs the server.
 type Serve struct {
 	Books
@@ -55,14 +86,15 @@ type Serve struct {
 	AllowOrigin   []string `help:"Origins whose pages may open a WebSocket, such as https://console.example.com; only this server's own unless given." placeholder:"ORIGIN"`
 	UnknownModels string   `help:"What becomes of an alert of a behavior model that nobody registered." enum:"register,reject" default:"register"`
 	Introspection bool     `help:"Let tokens ask for the schema." default:"true" negatable:""`
-	LogFormat     string   `help:"Format of the log on standard error." enum:"text,json" default:"text"`
-	Demo          bool     `help:"Serve an example in a throw-away directory, with a receiver of its own."`
+	Sandbox
+	LogFormat string `help:"Format of the log on standard error." enum:"text,json" default:"text"`
+	Demo      bool   `help:"Serve an example in a throw-away directory, with a receiver of its own."`
 }
 
 // check reports all faults of the configuration at once, each with the name
 // that the operator typed.
 func (s *Serve) check() (allow []netip.Prefix, err error) {
-	var faults []error
+	faults := s.Sandbox.check()
 	for _, text := range s.AllowOutbound {
 		prefix, err := parsePrefix(text)
 		if err != nil {

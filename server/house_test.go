@@ -42,6 +42,7 @@ func openIn(t *testing.T, dir string, log io.Writer, change func(*Serve)) api {
 	s := &Serve{
 		Books:  Books{Data: dir, Database: "sqlite:" + filepath.Join(dir, "tocsin.db"), KeyFile: filepath.Join(dir, "key")},
 		Listen: "127.0.0.1:0", AllowOutbound: []string{"127.0.0.1"}, UnknownModels: "register", Introspection: true, LogFormat: "text",
+		Sandbox: Sandbox{LambdaWorkers: 2, LambdaDeadline: 5 * time.Second, LambdaMemory: 64},
 	}
 	if change != nil {
 		change(s)

@@ -60,6 +60,7 @@ type house struct {
 	storage   string
 	started   time.Time
 	store     dispatch.Store
+	crew      *lambda.Crew
 	desk      *dispatch.Desk
 	graph     *graph.Server
 	http      *http.Server
@@ -100,9 +101,10 @@ func (s *Serve) openRooms(ctx context.Context, h *house, allow []netip.Prefix) e
 	if err != nil {
 		return fmt.Errorf("start the conditions: %w", err)
 	}
+	h.crew = s.Sandbox.crew(h.log)
 	out := guard.New(allow, netip.MustParseAddrPort(h.listener.Addr().String()))
 	h.desk, err = dispatch.NewDesk(ctx, dispatch.Options{
-		Store: h.store, Kinds: kinds, Conditions: conditions, PublicURL: h.publicURL, Log: h.log,
+		Store: h.store, Kinds: kinds, Conditions: conditions, Sandbox: h.crew, PublicURL: h.publicURL, Log: h.log,
 		World:               dispatch.World{HTTP: out.Client(), Dial: out.Dial, Log: h.log},
 		RejectUnknownModels: s.UnknownModels == "reject",
 		Alone:               h.storage == sqlite, // a file has one server at a time, a PostgreSQL any number
@@ -182,6 +184,9 @@ func (h *house) close() error {
 		err = h.http.Close()
 	} else if h.listener != nil {
 		err = h.listener.Close()
+	}
+	if h.crew != nil {
+		h.crew.Close()
 	}
 	if h.store != nil {
 		err = errors.Join(err, h.store.Close())

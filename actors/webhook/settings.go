@@ -24,7 +24,7 @@ type Settings struct {
 type ConfigSettings struct {
 	EventType   string `json:"eventType" title:"Event type" doc:"Give the type that the receiver looks at, words joined by dots" required:"true" max:"100"`
 	Envelope    string `json:"envelope" title:"Envelope" doc:"Give the form of the message: Standard Webhooks, or CloudEvents 1.0 as one JSON object or with its attributes as headers" required:"true" enum:"standard,cloudevents-structured,cloudevents-binary"`
-	Body        string `json:"body" title:"Body" doc:"A text of its own instead of the envelope, with fields such as {{.Alert.Summary}}; in JSON put each field between quotes. Updates are not sent then" max:"20000"`
+	Body        string `json:"body" title:"Body" doc:"A text of its own instead of the envelope, with fields such as {{.Alert.Summary}}; in JSON put each field between quotes. Updates are not sent then" max:"20000" template:"media"`
 	ContentType string `json:"contentType" title:"Content type" doc:"Of a body of its own" max:"200"`
 	Updates     bool   `json:"updates" title:"Updates" doc:"Send a ticket.updated event when the ticket's status changes, and let the receiver change it by its inbound address"`
 }

@@ -100,7 +100,7 @@ func (m *messenger) Deliver(ctx context.Context, p dispatch.Parcel) dispatch.Out
 		return dispatch.Refused(fmt.Errorf("settings are %T, not those of a webhook", p.Settings))
 	}
 	if s.Body != "" {
-		l, err := s.own(p)
+		l, err := s.own()
 		return m.deliver(ctx, p, s, l, err)
 	}
 	l, err := alertEvent(s.EventType, p).write(s.Envelope, m.world.Instance)

@@ -32,11 +32,14 @@ func sentAs(t *testing.T, config string, p dispatch.Parcel) fake.Request {
 
 func withConfig(t *testing.T, url, config string, p dispatch.Parcel) dispatch.Outcome {
 	t.Helper()
-	filled, problems := dispatch.Fill(Kind().ConfigSettings, dispatch.JSON(config), nil)
+	rendered, problems := dispatch.RenderSettings(Kind().ConfigSettings, dispatch.JSON(config), p.Alert, p.Ticket, p.TicketURL)
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	p.Settings = filled
+	var err error
+	if p.Settings, err = dispatch.Unpack(Kind().ConfigSettings, rendered); err != nil {
+		t.Fatal(err)
+	}
 	return opened(t, `{"url": "`+url+`"}`, secrets).Deliver(t.Context(), p)
 }
 
@@ -132,10 +135,8 @@ func TestBrokenBody(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") }))
 	defer server.Close()
 	for name, row := range map[string]struct{ config, says string }{
-		"template": {`{"body": "{{if .Alert}}x{{end}}"}`, "settings.body holds more than texts"},
-		"field":    {`{"body": "{{.Alert.Nothing}}"}`, "settings.body names {{.Alert.Nothing}}"},
-		"no JSON":  {`{"body": "{\"text\": {{.Alert.Summary}}}"}`, "settings.body is not JSON once"},
-		"no type":  {`{"body": "x", "contentType": null}`, "settings.contentType is not a media type"},
+		"no JSON": {`{"body": "{\"text\": {{.Alert.Summary}}}"}`, "settings.body is not JSON once"},
+		"no type": {`{"body": "x", "contentType": null}`, "settings.contentType is not a media type"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := withConfig(t, server.URL, row.config, exam.Parcel(1))

@@ -42,11 +42,13 @@ type ResolverRoot interface {
 	ConfigurationEvent() ConfigurationEventResolver
 	Decision() DecisionResolver
 	Delivery() DeliveryResolver
+	Lambda() LambdaResolver
 	Mutation() MutationResolver
 	Notification() NotificationResolver
 	Origin() OriginResolver
 	Query() QueryResolver
 	RaiseAlertPayload() RaiseAlertPayloadResolver
+	RenderedRequest() RenderedRequestResolver
 	Subscription() SubscriptionResolver
 	Ticket() TicketResolver
 	TicketEvent() TicketEventResolver
@@ -67,6 +69,7 @@ type ComplexityRoot struct {
 type ActionResolver interface {
 	BehaviorModels(ctx context.Context, obj *dispatch.Action) ([]dispatch.BehaviorModel, error)
 
+	Lambdas(ctx context.Context, obj *dispatch.Action) ([]dispatch.Lambda, error)
 	APIConfigs(ctx context.Context, obj *dispatch.Action) ([]dispatch.APIConfig, error)
 
 	LastFiredAt(ctx context.Context, obj *dispatch.Action) (*time.Time, error)
@@ -123,6 +126,9 @@ type DeliveryResolver interface {
 	Actor(ctx context.Context, obj *dispatch.Delivery) (*dispatch.Actor, error)
 	Attempts(ctx context.Context, obj *dispatch.Delivery) ([]dispatch.Attempt, error)
 }
+type LambdaResolver interface {
+	UsedBy(ctx context.Context, obj *dispatch.Lambda) ([]dispatch.Action, error)
+}
 type MutationResolver interface {
 	RaiseAlert(ctx context.Context, input dispatch.RaiseAlertInput) (*RaiseAlertPayload, error)
 	RaiseAlerts(ctx context.Context, input RaiseAlertsInput) (*RaiseAlertsPayload, error)
@@ -139,6 +145,9 @@ type MutationResolver interface {
 	CreateAction(ctx context.Context, input dispatch.CreateActionInput) (*ActionPayload, error)
 	UpdateAction(ctx context.Context, input UpdateActionInput) (*ActionPayload, error)
 	DeleteAction(ctx context.Context, input dispatch.DeleteInput) (*DeletePayload, error)
+	CreateLambda(ctx context.Context, input dispatch.CreateLambdaInput) (*LambdaPayload, error)
+	UpdateLambda(ctx context.Context, input UpdateLambdaInput) (*LambdaPayload, error)
+	DeleteLambda(ctx context.Context, input dispatch.DeleteInput) (*DeletePayload, error)
 	CreateAPIConfig(ctx context.Context, input dispatch.CreateAPIConfigInput) (*APIConfigPayload, error)
 	UpdateAPIConfig(ctx context.Context, input UpdateAPIConfigInput) (*APIConfigPayload, error)
 	DeleteAPIConfig(ctx context.Context, input dispatch.DeleteInput) (*DeletePayload, error)
@@ -148,6 +157,10 @@ type MutationResolver interface {
 	TestActor(ctx context.Context, input dispatch.TestActorInput) (*TestPayload, error)
 	InstallActorWebhook(ctx context.Context, input dispatch.TestActorInput) (*ActorPayload, error)
 	TestAPIConfig(ctx context.Context, input dispatch.TestAPIConfigInput) (*TestPayload, error)
+	TestLambda(ctx context.Context, input dispatch.TestLambdaInput) (*TestLambdaPayload, error)
+	DryRun(ctx context.Context, input DryRunInput) (*DryRunPayload, error)
+	PreviewAPIConfig(ctx context.Context, input dispatch.PreviewInput) (*PreviewPayload, error)
+	BacktestAction(ctx context.Context, input BacktestActionInput) (*BacktestActionPayload, error)
 	RetryDeliveries(ctx context.Context, input dispatch.RetryDeliveriesInput) (*DeliveriesPayload, error)
 	CancelDeliveries(ctx context.Context, input dispatch.CancelDeliveriesInput) (*DeliveriesPayload, error)
 	CreateAPIToken(ctx context.Context, input dispatch.CreateTokenInput) (*CreateAPITokenPayload, error)
@@ -171,6 +184,8 @@ type QueryResolver interface {
 	Action(ctx context.Context, id string) (*dispatch.Action, error)
 	Actions(ctx context.Context, first *int, after *string, text *string, enabled *bool, behaviorModel *string) (*page.Connection[dispatch.Action], error)
 	APIConfig(ctx context.Context, id string) (*dispatch.APIConfig, error)
+	Lambda(ctx context.Context, id string, version *int) (*dispatch.Lambda, error)
+	Lambdas(ctx context.Context, first *int, after *string, text *string) (*page.Connection[dispatch.Lambda], error)
 	APIConfigs(ctx context.Context, first *int, after *string, text *string, actorTypes []string) (*page.Connection[dispatch.APIConfig], error)
 	Actor(ctx context.Context, id string) (*dispatch.Actor, error)
 	Actors(ctx context.Context, first *int, after *string, text *string, types []string) (*page.Connection[dispatch.Actor], error)
@@ -191,6 +206,9 @@ type RaiseAlertPayloadResolver interface {
 	Alert(ctx context.Context, obj *RaiseAlertPayload) (*dispatch.Alert, error)
 	Ticket(ctx context.Context, obj *RaiseAlertPayload) (*dispatch.Ticket, error)
 	Deliveries(ctx context.Context, obj *RaiseAlertPayload) ([]dispatch.Delivery, error)
+}
+type RenderedRequestResolver interface {
+	APIConfig(ctx context.Context, obj *dispatch.RenderedRequest) (*dispatch.APIConfig, error)
 }
 type SubscriptionResolver interface {
 	TicketStatusChanged(ctx context.Context, after *string, filter *dispatch.TicketFilter) (<-chan dispatch.TicketEvent, error)
@@ -246,8 +264,10 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	ec := newExecutionContext(opCtx, e, make(chan graphql.DeferredResult))
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
+			graphql.NewInputUnmarshaler("ActionDraft", ec.unmarshalInputActionDraft),
 			graphql.NewInputUnmarshaler("AlertFilter", ec.unmarshalInputAlertFilter),
 			graphql.NewInputUnmarshaler("AssignTicketsInput", ec.unmarshalInputAssignTicketsInput),
+			graphql.NewInputUnmarshaler("BacktestActionInput", ec.unmarshalInputBacktestActionInput),
 			graphql.NewInputUnmarshaler("CancelDeliveriesInput", ec.unmarshalInputCancelDeliveriesInput),
 			graphql.NewInputUnmarshaler("CommentOnTicketInput", ec.unmarshalInputCommentOnTicketInput),
 			graphql.NewInputUnmarshaler("CreateActionInput", ec.unmarshalInputCreateActionInput),
@@ -255,9 +275,13 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CreateApiConfigInput", ec.unmarshalInputCreateApiConfigInput),
 			graphql.NewInputUnmarshaler("CreateApiTokenInput", ec.unmarshalInputCreateApiTokenInput),
 			graphql.NewInputUnmarshaler("CreateBehaviorModelInput", ec.unmarshalInputCreateBehaviorModelInput),
+			graphql.NewInputUnmarshaler("CreateLambdaInput", ec.unmarshalInputCreateLambdaInput),
 			graphql.NewInputUnmarshaler("DeleteInput", ec.unmarshalInputDeleteInput),
 			graphql.NewInputUnmarshaler("DeliveryFilter", ec.unmarshalInputDeliveryFilter),
+			graphql.NewInputUnmarshaler("DryRunInput", ec.unmarshalInputDryRunInput),
+			graphql.NewInputUnmarshaler("LambdaTestInput", ec.unmarshalInputLambdaTestInput),
 			graphql.NewInputUnmarshaler("MarkNotificationsReadInput", ec.unmarshalInputMarkNotificationsReadInput),
+			graphql.NewInputUnmarshaler("PreviewApiConfigInput", ec.unmarshalInputPreviewApiConfigInput),
 			graphql.NewInputUnmarshaler("RaiseAlertInput", ec.unmarshalInputRaiseAlertInput),
 			graphql.NewInputUnmarshaler("RaiseAlertsInput", ec.unmarshalInputRaiseAlertsInput),
 			graphql.NewInputUnmarshaler("RefreshTicketInput", ec.unmarshalInputRefreshTicketInput),
@@ -265,6 +289,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("RevokeApiTokenInput", ec.unmarshalInputRevokeApiTokenInput),
 			graphql.NewInputUnmarshaler("TestActorInput", ec.unmarshalInputTestActorInput),
 			graphql.NewInputUnmarshaler("TestApiConfigInput", ec.unmarshalInputTestApiConfigInput),
+			graphql.NewInputUnmarshaler("TestLambdaInput", ec.unmarshalInputTestLambdaInput),
 			graphql.NewInputUnmarshaler("TicketFilter", ec.unmarshalInputTicketFilter),
 			graphql.NewInputUnmarshaler("TicketOrder", ec.unmarshalInputTicketOrder),
 			graphql.NewInputUnmarshaler("TicketRefInput", ec.unmarshalInputTicketRefInput),
@@ -273,6 +298,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("UpdateActorInput", ec.unmarshalInputUpdateActorInput),
 			graphql.NewInputUnmarshaler("UpdateApiConfigInput", ec.unmarshalInputUpdateApiConfigInput),
 			graphql.NewInputUnmarshaler("UpdateBehaviorModelInput", ec.unmarshalInputUpdateBehaviorModelInput),
+			graphql.NewInputUnmarshaler("UpdateLambdaInput", ec.unmarshalInputUpdateLambdaInput),
 		)
 	}
 	first := true
@@ -566,7 +592,7 @@ type BehaviorModelEdge {
   node: BehaviorModel!
 }
 
-"""What is done when any of its behavior models raises an alert: condition, then each API config."""
+"""What is done when any of its behavior models raises an alert: condition, then lambdas, then each API config."""
 type Action implements Node {
   """Opaque; begins with ` + "`" + `acn_` + "`" + `."""
   id: ID!
@@ -584,6 +610,8 @@ type Action implements Node {
   allModels: Boolean!
   """A CEL expression over ` + "`" + `alert` + "`" + ` and ` + "`" + `ticket` + "`" + `; absent means always. Checked and typed when it is saved."""
   condition: String
+  """Run in this order, each on what the one before returned."""
+  lambdas: [Lambda!]!
   """Delivered to in parallel, each on its own."""
   apiConfigs: [ApiConfig!]!
   """Which ticket its alerts belong to."""
@@ -648,6 +676,71 @@ type ActionEdge {
   cursor: String!
   """The action."""
   node: Action!
+}
+
+"""
+A small JavaScript or TypeScript function ` + "`" + `export default (alert, ctx) => alert | null | { alert, logs }` + "`" + ` that filters,
+changes or enriches an alert on its way out. It reaches nothing outside.
+"""
+type Lambda implements Node {
+  """Opaque; begins with ` + "`" + `lam_` + "`" + `."""
+  id: ID!
+  """Unique, whatever the case."""
+  name: String!
+  """For people."""
+  description: String
+  """JavaScript or TypeScript."""
+  source: String!
+  """An object that the function reads as ` + "`" + `ctx.config` + "`" + `."""
+  config: JSON!
+  """Cases that must pass before a change is accepted."""
+  tests: [LambdaTest!]!
+  """What happens to the alert when the lambda fails: it goes on unchanged, or stops here. Either way the failure is on record."""
+  onError: LambdaFailurePolicy!
+  """The actions that run it."""
+  usedBy: [Action!]!
+  """Grows with every change; every version is kept."""
+  version: Int!
+  """When it was made."""
+  createdAt: DateTime!
+  """When it was last changed."""
+  updatedAt: DateTime!
+}
+"""What becomes of an alert whose lambda failed."""
+enum LambdaFailurePolicy {
+  """It goes on as it was before the lambda."""
+  PASS_UNCHANGED
+  """It stops here, for this action."""
+  STOP
+}
+"""A case that a lambda must pass."""
+type LambdaTest {
+  """What it shows."""
+  name: String!
+  """Fields of the alert that goes in; the others are those of a sample."""
+  alert: JSON!
+  """Fields of the alert that must come out so; null: it must be dropped."""
+  expect: JSON
+}
+"""A page of lambdas."""
+type LambdaConnection {
+  """The page, each with its cursor."""
+  edges: [LambdaEdge!]!
+  """The page."""
+  nodes: [Lambda!]!
+  """Where the page ends."""
+  pageInfo: PageInfo!
+  """How many there are on all pages; counted only when asked for."""
+  totalCount: Int
+  """False when the counting stopped at 10,000."""
+  totalCountIsExact: Boolean
+}
+"""A lambda and its place in the list."""
+type LambdaEdge {
+  """Its place in the list."""
+  cursor: String!
+  """The lambda."""
+  node: Lambda!
 }
 
 """An endpoint: how one actor type is used, such as which channel, which recipients, which words."""
@@ -940,6 +1033,49 @@ type Decision {
   reason: String!
   """What went wrong on the way and was passed over: a condition that failed (the action fires), a template that fell back."""
   problems: [String!]!
+  """Each clause of the condition with the values seen and what it gave."""
+  condition: [ClauseTrace!]!
+  """What each lambda did, in order."""
+  lambdas: [LambdaTrace!]!
+  """What would be sent (dry run), secrets masked; for what was sent see the deliveries' attempts."""
+  requests: [RenderedRequest!]!
+}
+"""A part of a condition as it was seen."""
+type ClauseTrace {
+  """The part, as it was written."""
+  expression: String!
+  """An object: what the names in it stood for."""
+  values: JSON!
+  """What it gave; null when it was not looked at, since the rest had decided, or failed."""
+  result: Boolean
+}
+"""What a lambda did to an alert."""
+type LambdaTrace {
+  """Its name then."""
+  name: String!
+  """The version that ran; 0 for a draft."""
+  version: Int!
+  """How long it took, in milliseconds."""
+  durationMs: Float!
+  """Whether what came out differs from what went in."""
+  changed: Boolean!
+  """By field of the alert: ` + "`" + `{"severity": {"from": "LOW", "to": "HIGH"}}` + "`" + `; null when nothing changed."""
+  difference: JSON
+  """What it logged."""
+  logs: [String!]!
+  """Why it failed, with the place in its source."""
+  error: String
+}
+"""What would be sent through an API config."""
+type RenderedRequest {
+  """The API config; null for a draft."""
+  apiConfig: ApiConfig
+  """Its name."""
+  apiConfigName: String!
+  """The request, secrets masked; empty when nothing would be sent."""
+  request: JSON!
+  """Why it would not be sent, or what was passed over."""
+  problem: String
 }
 """How a decision ended."""
 enum Verdict {
@@ -953,6 +1089,10 @@ enum Verdict {
   MODEL_DISABLED
   """The condition did not hold."""
   CONDITION_FALSE
+  """A lambda dropped the alert."""
+  DROPPED_BY_LAMBDA
+  """A lambda failed, and its ` + "`" + `onError` + "`" + ` says STOP."""
+  STOPPED_BY_LAMBDA_ERROR
   """The alert joined an open ticket, and ` + "`" + `renotify` + "`" + ` says not to notify again."""
   HELD_BY_RENOTIFY
 }
@@ -1038,6 +1178,8 @@ type Attempt {
   request: JSON
   """What came back, cut to size."""
   response: String
+  """What was passed over, such as a template that fell back to the default text."""
+  problems: [String!]!
 }
 """How an attempt ended."""
 enum AttemptOutcome {
@@ -1537,6 +1679,14 @@ type Query {
   ): ActionConnection @scope(requires: READ)
   """One API config. Scope READ."""
   apiConfig("Begins with ` + "`" + `cfg_` + "`" + `." id: ID!): ApiConfig @scope(requires: READ)
+  """One lambda, as it is, or as it was at a version. Scope READ."""
+  lambda("Begins with ` + "`" + `lam_` + "`" + `." id: ID!, "Left out, the present one; deleted lambdas have their versions, too." version: Int): Lambda @scope(requires: READ)
+  """Lambdas by name. Scope READ."""
+  lambdas(
+    "How many, 1 to 100." first: Int = 50
+    "Begin behind this cursor of the list, such as the ` + "`" + `endCursor` + "`" + ` of the page before." after: String
+    "Every word begins a word of the name or the description." text: String
+  ): LambdaConnection @scope(requires: READ)
   """API configs by name. Scope READ."""
   apiConfigs(
     "How many, 1 to 100." first: Int = 50
@@ -1644,6 +1794,12 @@ type Mutation {
   updateAction("Which one, and what to change." input: UpdateActionInput!): ActionPayload @scope(requires: CONFIGURE)
   """Delete an action. Scope CONFIGURE."""
   deleteAction("Which one." input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
+  """Make a lambda, which must compile and pass its tests. Scope CONFIGURE."""
+  createLambda("What it shall be." input: CreateLambdaInput!): LambdaPayload @scope(requires: CONFIGURE)
+  """Change a lambda, which must compile and pass its tests. Scope CONFIGURE."""
+  updateLambda("Which one, and what to change." input: UpdateLambdaInput!): LambdaPayload @scope(requires: CONFIGURE)
+  """Delete a lambda; forced, the actions that run it are disabled. Scope CONFIGURE."""
+  deleteLambda("Which one." input: DeleteInput!): DeletePayload @scope(requires: CONFIGURE)
   """Make an API config. Scope CONFIGURE."""
   createApiConfig("What it shall be." input: CreateApiConfigInput!): ApiConfigPayload @scope(requires: CONFIGURE)
   """Change an API config; what was promised is still sent as it was promised. Scope CONFIGURE."""
@@ -1663,6 +1819,21 @@ type Mutation {
   installActorWebhook("Which stored actor." input: TestActorInput!): ActorPayload @scope(requires: CONFIGURE)
   """Send one marked test message for real. Scope CONFIGURE."""
   testApiConfig("Which API config, and the alert to send." input: TestApiConfigInput!): TestPayload @scope(requires: CONFIGURE)
+
+  """Run a lambda, stored or draft, on an alert, stored or given; with neither, an invented one. Scope CONFIGURE."""
+  testLambda("Which lambda, and the alert." input: TestLambdaInput!): TestLambdaPayload @scope(requires: CONFIGURE)
+  """
+  What an alert would cause: the full decisions and rendered requests, sending and storing nothing. Where an actor must
+  look something up first to say what it would send, it does so for a token with CONFIGURE. Scope READ.
+  """
+  dryRun("The alert, and a draft to try." input: DryRunInput!): DryRunPayload @scope(requires: READ)
+  """What an API config, stored or draft, would send for an alert; nothing is sent. Scope READ."""
+  previewApiConfig("Which API config, and the alert." input: PreviewApiConfigInput!): PreviewPayload @scope(requires: READ)
+  """
+  Replay stored alerts against a draft of one action: what would newly fire, no longer fire, or differ. Each alert is taken
+  as the first of its ticket. Ends after a minute with what was considered until then. Scope READ.
+  """
+  backtestAction("The draft, and the period." input: BacktestActionInput!): BacktestActionPayload @scope(requires: READ)
 
   """Send again, by id or by filter; at most 1000 a call. Scope TICKETS."""
   retryDeliveries("Which deliveries." input: RetryDeliveriesInput!): DeliveriesPayload @scope(requires: TICKETS)
@@ -1717,6 +1888,8 @@ enum ConfigurationType {
   ACTOR
   """A behavior model."""
   BEHAVIOR_MODEL
+  """A lambda."""
+  LAMBDA
 }
 """What became of a configured thing."""
 enum ChangeKind {
@@ -1954,6 +2127,8 @@ input CreateActionInput {
   allModels: Boolean = false
   """A CEL expression over ` + "`" + `alert` + "`" + ` and ` + "`" + `ticket` + "`" + `; absent means always."""
   condition: String
+  """Lambdas to run in this order; at most 10."""
+  lambdaIds: [ID!]
   """At least one, at most 20."""
   apiConfigIds: [ID!]!
   """Which ticket its alerts belong to."""
@@ -1985,6 +2160,8 @@ input UpdateActionInput {
   allModels: Boolean
   """A CEL expression over ` + "`" + `alert` + "`" + ` and ` + "`" + `ticket` + "`" + `; null means always."""
   condition: String
+  """Lambdas to run in this order; replaces the list."""
+  lambdaIds: [ID!]
   """Replaces the list."""
   apiConfigIds: [ID!]
   """Which ticket its alerts belong to."""
@@ -2000,6 +2177,188 @@ type ActionPayload implements Payload {
   action: Action
   """What the caller can correct; empty when it went well."""
   userErrors: [UserError!]!
+}
+
+"""A lambda to make."""
+input CreateLambdaInput {
+  """Unique, whatever the case."""
+  name: String!
+  """For people."""
+  description: String
+  """JavaScript or TypeScript; at most 65,536 characters."""
+  source: String!
+  """An object that the function reads as ` + "`" + `ctx.config` + "`" + `."""
+  config: JSON
+  """Cases that must pass, or nothing is made; at most 50."""
+  tests: [LambdaTestInput!]
+  """What happens to the alert when the lambda fails."""
+  onError: LambdaFailurePolicy = PASS_UNCHANGED
+  """Asking twice with it within 24 hours is harmless."""
+  idempotencyKey: String
+}
+"""A change of a lambda."""
+input UpdateLambdaInput {
+  """Which one."""
+  id: ID!
+  """Refuse with CONFLICT when it has another version by now."""
+  expectedVersion: Int
+  """Unique, whatever the case."""
+  name: String
+  """For people."""
+  description: String
+  """JavaScript or TypeScript."""
+  source: String
+  """An object that the function reads as ` + "`" + `ctx.config` + "`" + `; replaces it whole."""
+  config: JSON
+  """Cases that must pass, or nothing is changed; replaces the list."""
+  tests: [LambdaTestInput!]
+  """What happens to the alert when the lambda fails."""
+  onError: LambdaFailurePolicy
+}
+"""A case that a lambda must pass."""
+input LambdaTestInput {
+  """What it shows."""
+  name: String!
+  """Fields of the alert that goes in; the others are those of a sample."""
+  alert: JSON!
+  """Fields of the alert that must come out so; null means dropped."""
+  expect: JSON
+}
+"""A lambda after a mutation."""
+type LambdaPayload implements Payload {
+  """As it is now; null when nothing was changed."""
+  lambda: Lambda
+  """What the caller can correct; empty when it went well."""
+  userErrors: [UserError!]!
+}
+"""A lambda, and what to run it on."""
+input TestLambdaInput {
+  """A stored lambda."""
+  id: ID
+  """The source of a draft."""
+  source: String
+  """What a draft reads as ` + "`" + `ctx.config` + "`" + `."""
+  config: JSON
+  """A stored alert."""
+  alertId: ID
+  """An alert; with neither, an invented one."""
+  alert: RaiseAlertInput
+}
+"""What a lambda made of an alert."""
+type TestLambdaPayload implements Payload {
+  """The alert that came out; null when it was dropped, or the lambda failed."""
+  output: JSON
+  """Whether it was dropped; null when nothing ran."""
+  dropped: Boolean
+  """How it ran."""
+  trace: LambdaTrace
+  """What the caller can correct; empty when it went well."""
+  userErrors: [UserError!]!
+}
+
+"""An action that is not saved: a change of a stored one (` + "`" + `id` + "`" + `), or a new one. It may be incomplete."""
+input ActionDraft {
+  """The stored action that it changes."""
+  id: ID
+  """Its name."""
+  name: String
+  """A disabled action fires for nothing."""
+  enabled: Boolean
+  """Models that it applies to."""
+  behaviorModelIds: [ID!]
+  """Groups of models that it applies to."""
+  behaviorGroups: [String!]
+  """It applies to every model."""
+  allModels: Boolean
+  """A CEL expression over ` + "`" + `alert` + "`" + ` and ` + "`" + `ticket` + "`" + `; null means always."""
+  condition: String
+  """Lambdas to run in this order."""
+  lambdaIds: [ID!]
+  """What it delivers through."""
+  apiConfigIds: [ID!]
+  """Which ticket its alerts belong to."""
+  ticketPolicy: TicketPolicy
+  """Whether an alert that joins an open ticket goes out again."""
+  renotify: Renotify
+  """The time of ` + "`" + `AFTER_INTERVAL` + "`" + `."""
+  renotifyAfter: Duration
+}
+"""The alert of a dry run."""
+input DryRunInput {
+  """A stored alert."""
+  alertId: ID
+  """An alert as it would be raised."""
+  alert: RaiseAlertInput
+  """Tried beside the stored actions, in place of the one it changes."""
+  draft: ActionDraft
+}
+"""What an alert would cause."""
+type DryRunPayload implements Payload {
+  """One for each action that applies to its model, and some that nearly do, with the requests."""
+  decisions: [Decision!]!
+  """Whether it would open a ticket. One that is not open yet has the number 0."""
+  wouldOpenTicket: Boolean!
+  """The open ticket that it would join."""
+  wouldJoinTicket: Ticket
+  """What the caller can correct; empty when it went well."""
+  userErrors: [UserError!]!
+}
+"""An API config, and the alert that it would send."""
+input PreviewApiConfigInput {
+  """A stored API config."""
+  id: ID
+  """The actor type of a draft, which is tried with an actor of that type."""
+  actorType: String
+  """The settings of a draft, or over the stored ones."""
+  settings: JSON
+  """A stored alert."""
+  alertId: ID
+  """An alert; with neither, an invented one."""
+  alert: RaiseAlertInput
+}
+"""What an API config would send."""
+type PreviewPayload implements Payload {
+  """The request; null when nothing could be worked out."""
+  request: RenderedRequest
+  """What the caller can correct; empty when it went well."""
+  userErrors: [UserError!]!
+}
+"""A draft, and the stored alerts to try it on."""
+input BacktestActionInput {
+  """What is tried."""
+  draft: ActionDraft!
+  """From this time of receipt."""
+  since: DateTime!
+  """Up to this time of receipt; left out, now."""
+  until: DateTime
+  """At most this many alerts, the newest first; 1 to 100,000."""
+  limit: Int = 10000
+  """Cases listed of each sort; 0 to 1,000."""
+  first: Int = 100
+}
+"""How a draft would have decided otherwise."""
+type BacktestActionPayload implements Payload {
+  """How many alerts were tried."""
+  considered: Int!
+  """How many come to the same."""
+  unchanged: Int!
+  """Those that would fire now."""
+  newlyFiring: [BacktestCase!]!
+  """Those that would fire no longer."""
+  noLongerFiring: [BacktestCase!]!
+  """Those that come to something else: another verdict, or another change of the alert."""
+  changed: [BacktestCase!]!
+  """What the caller can correct; empty when it went well."""
+  userErrors: [UserError!]!
+}
+"""An alert that is decided otherwise."""
+type BacktestCase {
+  """The alert."""
+  alert: Alert!
+  """By the stored action; of a new one, that there is none yet."""
+  before: Decision!
+  """By the draft."""
+  after: Decision!
 }
 
 """An API config to make."""
@@ -2138,6 +2497,8 @@ input RetryDeliveriesInput {
   ids: [ID!]
   """By filter, when there are no ids."""
   filter: DeliveryFilter
+  """Render again with today's configuration instead of sending what was promised."""
+  rerender: Boolean = false
 }
 """Which deliveries to give up: PENDING ones that are not being sent; others are left as they are."""
 input CancelDeliveriesInput {
@@ -2240,6 +2601,8 @@ func (ec *executionContext) childFields_Action(ctx context.Context, field graphq
 		return ec.fieldContext_Action_allModels(ctx, field)
 	case "condition":
 		return ec.fieldContext_Action_condition(ctx, field)
+	case "lambdas":
+		return ec.fieldContext_Action_lambdas(ctx, field)
 	case "apiConfigs":
 		return ec.fieldContext_Action_apiConfigs(ctx, field)
 	case "ticketPolicy":
@@ -2608,8 +2971,40 @@ func (ec *executionContext) childFields_Attempt(ctx context.Context, field graph
 		return ec.fieldContext_Attempt_request(ctx, field)
 	case "response":
 		return ec.fieldContext_Attempt_response(ctx, field)
+	case "problems":
+		return ec.fieldContext_Attempt_problems(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Attempt", field.Name)
+}
+
+func (ec *executionContext) childFields_BacktestActionPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "considered":
+		return ec.fieldContext_BacktestActionPayload_considered(ctx, field)
+	case "unchanged":
+		return ec.fieldContext_BacktestActionPayload_unchanged(ctx, field)
+	case "newlyFiring":
+		return ec.fieldContext_BacktestActionPayload_newlyFiring(ctx, field)
+	case "noLongerFiring":
+		return ec.fieldContext_BacktestActionPayload_noLongerFiring(ctx, field)
+	case "changed":
+		return ec.fieldContext_BacktestActionPayload_changed(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_BacktestActionPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BacktestActionPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_BacktestCase(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "alert":
+		return ec.fieldContext_BacktestCase_alert(ctx, field)
+	case "before":
+		return ec.fieldContext_BacktestCase_before(ctx, field)
+	case "after":
+		return ec.fieldContext_BacktestCase_after(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type BacktestCase", field.Name)
 }
 
 func (ec *executionContext) childFields_BehaviorModel(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -2676,6 +3071,18 @@ func (ec *executionContext) childFields_BehaviorModelPayload(ctx context.Context
 	return nil, fmt.Errorf("no field named %q was found under type BehaviorModelPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_ClauseTrace(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "expression":
+		return ec.fieldContext_ClauseTrace_expression(ctx, field)
+	case "values":
+		return ec.fieldContext_ClauseTrace_values(ctx, field)
+	case "result":
+		return ec.fieldContext_ClauseTrace_result(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ClauseTrace", field.Name)
+}
+
 func (ec *executionContext) childFields_ConfigurationEvent(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "cursor":
@@ -2724,6 +3131,12 @@ func (ec *executionContext) childFields_Decision(ctx context.Context, field grap
 		return ec.fieldContext_Decision_reason(ctx, field)
 	case "problems":
 		return ec.fieldContext_Decision_problems(ctx, field)
+	case "condition":
+		return ec.fieldContext_Decision_condition(ctx, field)
+	case "lambdas":
+		return ec.fieldContext_Decision_lambdas(ctx, field)
+	case "requests":
+		return ec.fieldContext_Decision_requests(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Decision", field.Name)
 }
@@ -2838,6 +3251,116 @@ func (ec *executionContext) childFields_DeliveryEvent(ctx context.Context, field
 	return nil, fmt.Errorf("no field named %q was found under type DeliveryEvent", field.Name)
 }
 
+func (ec *executionContext) childFields_DryRunPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "decisions":
+		return ec.fieldContext_DryRunPayload_decisions(ctx, field)
+	case "wouldOpenTicket":
+		return ec.fieldContext_DryRunPayload_wouldOpenTicket(ctx, field)
+	case "wouldJoinTicket":
+		return ec.fieldContext_DryRunPayload_wouldJoinTicket(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_DryRunPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type DryRunPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_Lambda(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Lambda_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Lambda_name(ctx, field)
+	case "description":
+		return ec.fieldContext_Lambda_description(ctx, field)
+	case "source":
+		return ec.fieldContext_Lambda_source(ctx, field)
+	case "config":
+		return ec.fieldContext_Lambda_config(ctx, field)
+	case "tests":
+		return ec.fieldContext_Lambda_tests(ctx, field)
+	case "onError":
+		return ec.fieldContext_Lambda_onError(ctx, field)
+	case "usedBy":
+		return ec.fieldContext_Lambda_usedBy(ctx, field)
+	case "version":
+		return ec.fieldContext_Lambda_version(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Lambda_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Lambda_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Lambda", field.Name)
+}
+
+func (ec *executionContext) childFields_LambdaConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_LambdaConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_LambdaConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_LambdaConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_LambdaConnection_totalCount(ctx, field)
+	case "totalCountIsExact":
+		return ec.fieldContext_LambdaConnection_totalCountIsExact(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LambdaConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_LambdaEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_LambdaEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_LambdaEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LambdaEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_LambdaPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "lambda":
+		return ec.fieldContext_LambdaPayload_lambda(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_LambdaPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LambdaPayload", field.Name)
+}
+
+func (ec *executionContext) childFields_LambdaTest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_LambdaTest_name(ctx, field)
+	case "alert":
+		return ec.fieldContext_LambdaTest_alert(ctx, field)
+	case "expect":
+		return ec.fieldContext_LambdaTest_expect(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LambdaTest", field.Name)
+}
+
+func (ec *executionContext) childFields_LambdaTrace(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_LambdaTrace_name(ctx, field)
+	case "version":
+		return ec.fieldContext_LambdaTrace_version(ctx, field)
+	case "durationMs":
+		return ec.fieldContext_LambdaTrace_durationMs(ctx, field)
+	case "changed":
+		return ec.fieldContext_LambdaTrace_changed(ctx, field)
+	case "difference":
+		return ec.fieldContext_LambdaTrace_difference(ctx, field)
+	case "logs":
+		return ec.fieldContext_LambdaTrace_logs(ctx, field)
+	case "error":
+		return ec.fieldContext_LambdaTrace_error(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type LambdaTrace", field.Name)
+}
+
 func (ec *executionContext) childFields_Limits(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "maxPageSize":
@@ -2942,6 +3465,16 @@ func (ec *executionContext) childFields_PageInfo(ctx context.Context, field grap
 	return nil, fmt.Errorf("no field named %q was found under type PageInfo", field.Name)
 }
 
+func (ec *executionContext) childFields_PreviewPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "request":
+		return ec.fieldContext_PreviewPayload_request(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_PreviewPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PreviewPayload", field.Name)
+}
+
 func (ec *executionContext) childFields_RaiseAlertPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "alertId":
@@ -2982,6 +3515,20 @@ func (ec *executionContext) childFields_RaiseAlertsPayload(ctx context.Context, 
 	return nil, fmt.Errorf("no field named %q was found under type RaiseAlertsPayload", field.Name)
 }
 
+func (ec *executionContext) childFields_RenderedRequest(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "apiConfig":
+		return ec.fieldContext_RenderedRequest_apiConfig(ctx, field)
+	case "apiConfigName":
+		return ec.fieldContext_RenderedRequest_apiConfigName(ctx, field)
+	case "request":
+		return ec.fieldContext_RenderedRequest_request(ctx, field)
+	case "problem":
+		return ec.fieldContext_RenderedRequest_problem(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RenderedRequest", field.Name)
+}
+
 func (ec *executionContext) childFields_SecretState(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "field":
@@ -3008,6 +3555,20 @@ func (ec *executionContext) childFields_Server(ctx context.Context, field graphq
 		return ec.fieldContext_Server_limits(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Server", field.Name)
+}
+
+func (ec *executionContext) childFields_TestLambdaPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "output":
+		return ec.fieldContext_TestLambdaPayload_output(ctx, field)
+	case "dropped":
+		return ec.fieldContext_TestLambdaPayload_dropped(ctx, field)
+	case "trace":
+		return ec.fieldContext_TestLambdaPayload_trace(ctx, field)
+	case "userErrors":
+		return ec.fieldContext_TestLambdaPayload_userErrors(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TestLambdaPayload", field.Name)
 }
 
 func (ec *executionContext) childFields_TestPayload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3478,6 +4039,20 @@ func (ec *executionContext) field_Mutation_assignTickets_args(ctx context.Contex
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_backtestAction_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (BacktestActionInput, error) {
+			return ec.unmarshalNBacktestActionInput2tocsinᚋgraphᚋinternalᚋgenᚐBacktestActionInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_cancelDeliveries_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3590,6 +4165,20 @@ func (ec *executionContext) field_Mutation_createBehaviorModel_args(ctx context.
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_createLambda_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (dispatch.CreateLambdaInput, error) {
+			return ec.unmarshalNCreateLambdaInput2tocsinᚋdispatchᚐCreateLambdaInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_deleteAction_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3646,6 +4235,34 @@ func (ec *executionContext) field_Mutation_deleteBehaviorModel_args(ctx context.
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_deleteLambda_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (dispatch.DeleteInput, error) {
+			return ec.unmarshalNDeleteInput2tocsinᚋdispatchᚐDeleteInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_dryRun_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (DryRunInput, error) {
+			return ec.unmarshalNDryRunInput2tocsinᚋgraphᚋinternalᚋgenᚐDryRunInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_installActorWebhook_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3666,6 +4283,20 @@ func (ec *executionContext) field_Mutation_markNotificationsRead_args(ctx contex
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (MarkNotificationsReadInput, error) {
 			return ec.unmarshalNMarkNotificationsReadInput2tocsinᚋgraphᚋinternalᚋgenᚐMarkNotificationsReadInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_previewApiConfig_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (dispatch.PreviewInput, error) {
+			return ec.unmarshalNPreviewApiConfigInput2tocsinᚋdispatchᚐPreviewInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -3786,6 +4417,20 @@ func (ec *executionContext) field_Mutation_testApiConfig_args(ctx context.Contex
 	return args, nil
 }
 
+func (ec *executionContext) field_Mutation_testLambda_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (dispatch.TestLambdaInput, error) {
+			return ec.unmarshalNTestLambdaInput2tocsinᚋdispatchᚐTestLambdaInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
 func (ec *executionContext) field_Mutation_updateAction_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
 	var err error
 	args := map[string]any{}
@@ -3834,6 +4479,20 @@ func (ec *executionContext) field_Mutation_updateBehaviorModel_args(ctx context.
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UpdateBehaviorModelInput, error) {
 			return ec.unmarshalNUpdateBehaviorModelInput2tocsinᚋgraphᚋinternalᚋgenᚐUpdateBehaviorModelInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_updateLambda_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (UpdateLambdaInput, error) {
+			return ec.unmarshalNUpdateLambdaInput2tocsinᚋgraphᚋinternalᚋgenᚐUpdateLambdaInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -4165,6 +4824,58 @@ func (ec *executionContext) field_Query_delivery_args(ctx context.Context, rawAr
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_lambda_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "version",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["version"] = arg1
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_lambdas_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "text",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["text"] = arg2
 	return args, nil
 }
 
@@ -5010,6 +5721,38 @@ func (ec *executionContext) _Action_condition(ctx context.Context, field graphql
 }
 func (ec *executionContext) fieldContext_Action_condition(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Action", field, false, false, "String")
+}
+
+func (ec *executionContext) _Action_lambdas(ctx context.Context, field graphql.CollectedField, obj *dispatch.Action) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Action_lambdas(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Action().Lambdas(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.Lambda) graphql.Marshaler {
+			return ec.marshalNLambda2ᚕtocsinᚋdispatchᚐLambdaᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Action_lambdas(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Action",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Lambda(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Action_apiConfigs(ctx context.Context, field graphql.CollectedField, obj *dispatch.Action) (ret graphql.Marshaler) {
@@ -8326,6 +9069,299 @@ func (ec *executionContext) fieldContext_Attempt_response(_ context.Context, fie
 	return graphql.NewScalarFieldContext("Attempt", field, false, false, "String")
 }
 
+func (ec *executionContext) _Attempt_problems(ctx context.Context, field graphql.CollectedField, obj *dispatch.Attempt) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Attempt_problems(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Problems, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Attempt_problems(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Attempt", field, false, false, "String")
+}
+
+func (ec *executionContext) _BacktestActionPayload_considered(ctx context.Context, field graphql.CollectedField, obj *BacktestActionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BacktestActionPayload_considered(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Considered, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BacktestActionPayload_considered(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BacktestActionPayload", field, false, false, "Int")
+}
+
+func (ec *executionContext) _BacktestActionPayload_unchanged(ctx context.Context, field graphql.CollectedField, obj *BacktestActionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BacktestActionPayload_unchanged(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Unchanged, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BacktestActionPayload_unchanged(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("BacktestActionPayload", field, false, false, "Int")
+}
+
+func (ec *executionContext) _BacktestActionPayload_newlyFiring(ctx context.Context, field graphql.CollectedField, obj *BacktestActionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BacktestActionPayload_newlyFiring(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NewlyFiring, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.BacktestCase) graphql.Marshaler {
+			return ec.marshalNBacktestCase2ᚕtocsinᚋdispatchᚐBacktestCaseᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BacktestActionPayload_newlyFiring(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BacktestActionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BacktestCase(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BacktestActionPayload_noLongerFiring(ctx context.Context, field graphql.CollectedField, obj *BacktestActionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BacktestActionPayload_noLongerFiring(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.NoLongerFiring, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.BacktestCase) graphql.Marshaler {
+			return ec.marshalNBacktestCase2ᚕtocsinᚋdispatchᚐBacktestCaseᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BacktestActionPayload_noLongerFiring(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BacktestActionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BacktestCase(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BacktestActionPayload_changed(ctx context.Context, field graphql.CollectedField, obj *BacktestActionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BacktestActionPayload_changed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Changed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.BacktestCase) graphql.Marshaler {
+			return ec.marshalNBacktestCase2ᚕtocsinᚋdispatchᚐBacktestCaseᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BacktestActionPayload_changed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BacktestActionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BacktestCase(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BacktestActionPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *BacktestActionPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BacktestActionPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕtocsinᚋdispatchᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BacktestActionPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BacktestActionPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BacktestCase_alert(ctx context.Context, field graphql.CollectedField, obj *dispatch.BacktestCase) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BacktestCase_alert(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Alert, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v dispatch.Alert) graphql.Marshaler {
+			return ec.marshalNAlert2tocsinᚋdispatchᚐAlert(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BacktestCase_alert(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BacktestCase",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Alert(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BacktestCase_before(ctx context.Context, field graphql.CollectedField, obj *dispatch.BacktestCase) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BacktestCase_before(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Before, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v dispatch.Decision) graphql.Marshaler {
+			return ec.marshalNDecision2tocsinᚋdispatchᚐDecision(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BacktestCase_before(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BacktestCase",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Decision(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _BacktestCase_after(ctx context.Context, field graphql.CollectedField, obj *dispatch.BacktestCase) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_BacktestCase_after(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.After, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v dispatch.Decision) graphql.Marshaler {
+			return ec.marshalNDecision2tocsinᚋdispatchᚐDecision(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_BacktestCase_after(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "BacktestCase",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Decision(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _BehaviorModel_id(ctx context.Context, field graphql.CollectedField, obj *dispatch.BehaviorModel) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -8870,6 +9906,75 @@ func (ec *executionContext) fieldContext_BehaviorModelPayload_userErrors(_ conte
 	return fc, nil
 }
 
+func (ec *executionContext) _ClauseTrace_expression(ctx context.Context, field graphql.CollectedField, obj *dispatch.Clause) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ClauseTrace_expression(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Expression, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ClauseTrace_expression(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ClauseTrace", field, false, false, "String")
+}
+
+func (ec *executionContext) _ClauseTrace_values(ctx context.Context, field graphql.CollectedField, obj *dispatch.Clause) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ClauseTrace_values(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Values, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalNJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ClauseTrace_values(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ClauseTrace", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _ClauseTrace_result(ctx context.Context, field graphql.CollectedField, obj *dispatch.Clause) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ClauseTrace_result(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Result, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ClauseTrace_result(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ClauseTrace", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _ConfigurationEvent_cursor(ctx context.Context, field graphql.CollectedField, obj *dispatch.ConfigurationEvent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -9304,6 +10409,102 @@ func (ec *executionContext) _Decision_problems(ctx context.Context, field graphq
 }
 func (ec *executionContext) fieldContext_Decision_problems(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Decision", field, false, false, "String")
+}
+
+func (ec *executionContext) _Decision_condition(ctx context.Context, field graphql.CollectedField, obj *dispatch.Decision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Decision_condition(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Condition(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.Clause) graphql.Marshaler {
+			return ec.marshalNClauseTrace2ᚕtocsinᚋdispatchᚐClauseᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Decision_condition(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Decision",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ClauseTrace(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Decision_lambdas(ctx context.Context, field graphql.CollectedField, obj *dispatch.Decision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Decision_lambdas(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Lambdas(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.LambdaTrace) graphql.Marshaler {
+			return ec.marshalNLambdaTrace2ᚕtocsinᚋdispatchᚐLambdaTraceᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Decision_lambdas(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Decision",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LambdaTrace(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Decision_requests(ctx context.Context, field graphql.CollectedField, obj *dispatch.Decision) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Decision_requests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Requests, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.RenderedRequest) graphql.Marshaler {
+			return ec.marshalNRenderedRequest2ᚕtocsinᚋdispatchᚐRenderedRequestᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Decision_requests(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Decision",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RenderedRequest(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _DeletePayload_deletedId(ctx context.Context, field graphql.CollectedField, obj *DeletePayload) (ret graphql.Marshaler) {
@@ -10290,6 +11491,887 @@ func (ec *executionContext) fieldContext_DeliveryEvent_delivery(_ context.Contex
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _DryRunPayload_decisions(ctx context.Context, field graphql.CollectedField, obj *DryRunPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DryRunPayload_decisions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Decisions, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.Decision) graphql.Marshaler {
+			return ec.marshalNDecision2ᚕtocsinᚋdispatchᚐDecisionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DryRunPayload_decisions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DryRunPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Decision(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DryRunPayload_wouldOpenTicket(ctx context.Context, field graphql.CollectedField, obj *DryRunPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DryRunPayload_wouldOpenTicket(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WouldOpenTicket, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DryRunPayload_wouldOpenTicket(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("DryRunPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _DryRunPayload_wouldJoinTicket(ctx context.Context, field graphql.CollectedField, obj *DryRunPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DryRunPayload_wouldJoinTicket(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.WouldJoinTicket, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *dispatch.Ticket) graphql.Marshaler {
+			return ec.marshalOTicket2ᚖtocsinᚋdispatchᚐTicket(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_DryRunPayload_wouldJoinTicket(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DryRunPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Ticket(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _DryRunPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *DryRunPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_DryRunPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕtocsinᚋdispatchᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_DryRunPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "DryRunPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Lambda_id(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_id(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Lambda", field, false, false, "ID")
+}
+
+func (ec *executionContext) _Lambda_name(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Lambda", field, false, false, "String")
+}
+
+func (ec *executionContext) _Lambda_description(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_description(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Description, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_description(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Lambda", field, false, false, "String")
+}
+
+func (ec *executionContext) _Lambda_source(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_source(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Source, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_source(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Lambda", field, false, false, "String")
+}
+
+func (ec *executionContext) _Lambda_config(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_config(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Config, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalNJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_config(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Lambda", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _Lambda_tests(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_tests(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Tests, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.LambdaTest) graphql.Marshaler {
+			return ec.marshalNLambdaTest2ᚕtocsinᚋdispatchᚐLambdaTestᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_tests(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Lambda",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LambdaTest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Lambda_onError(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_onError(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OnError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v dispatch.LambdaFailurePolicy) graphql.Marshaler {
+			return ec.marshalNLambdaFailurePolicy2tocsinᚋdispatchᚐLambdaFailurePolicy(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_onError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Lambda", field, false, false, "LambdaFailurePolicy")
+}
+
+func (ec *executionContext) _Lambda_usedBy(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_usedBy(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Lambda().UsedBy(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.Action) graphql.Marshaler {
+			return ec.marshalNAction2ᚕtocsinᚋdispatchᚐActionᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_usedBy(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Lambda",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Action(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Lambda_version(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Lambda", field, false, false, "Int")
+}
+
+func (ec *executionContext) _Lambda_createdAt(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_createdAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CreatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_createdAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Lambda", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _Lambda_updatedAt(ctx context.Context, field graphql.CollectedField, obj *dispatch.Lambda) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Lambda_updatedAt(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UpdatedAt, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Lambda_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Lambda", field, false, false, "DateTime")
+}
+
+func (ec *executionContext) _LambdaConnection_edges(ctx context.Context, field graphql.CollectedField, obj *page.Connection[dispatch.Lambda]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaConnection_edges(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Edges(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []page.Edge[dispatch.Lambda]) graphql.Marshaler {
+			return ec.marshalNLambdaEdge2ᚕtocsinᚋgraphᚋinternalᚋpageᚐEdgeᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaConnection_edges(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "LambdaConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LambdaEdge(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _LambdaConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *page.Connection[dispatch.Lambda]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.Lambda) graphql.Marshaler {
+			return ec.marshalNLambda2ᚕtocsinᚋdispatchᚐLambdaᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "LambdaConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Lambda(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _LambdaConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *page.Connection[dispatch.Lambda]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v page.Info) graphql.Marshaler {
+			return ec.marshalNPageInfo2tocsinᚋgraphᚋinternalᚋpageᚐInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "LambdaConnection",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _LambdaConnection_totalCount(ctx context.Context, field graphql.CollectedField, obj *page.Connection[dispatch.Lambda]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaConnection_totalCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCount(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaConnection_totalCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaConnection", field, true, false, "Int")
+}
+
+func (ec *executionContext) _LambdaConnection_totalCountIsExact(ctx context.Context, field graphql.CollectedField, obj *page.Connection[dispatch.Lambda]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaConnection_totalCountIsExact(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.TotalCountIsExact(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaConnection_totalCountIsExact(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaConnection", field, true, false, "Boolean")
+}
+
+func (ec *executionContext) _LambdaEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *page.Edge[dispatch.Lambda]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaEdge_cursor(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Cursor, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaEdge_cursor(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaEdge", field, false, false, "String")
+}
+
+func (ec *executionContext) _LambdaEdge_node(ctx context.Context, field graphql.CollectedField, obj *page.Edge[dispatch.Lambda]) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaEdge_node(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Node, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v dispatch.Lambda) graphql.Marshaler {
+			return ec.marshalNLambda2tocsinᚋdispatchᚐLambda(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaEdge_node(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "LambdaEdge",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Lambda(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _LambdaPayload_lambda(ctx context.Context, field graphql.CollectedField, obj *LambdaPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaPayload_lambda(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Lambda, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *dispatch.Lambda) graphql.Marshaler {
+			return ec.marshalOLambda2ᚖtocsinᚋdispatchᚐLambda(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaPayload_lambda(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "LambdaPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Lambda(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _LambdaPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *LambdaPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕtocsinᚋdispatchᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "LambdaPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _LambdaTest_name(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTest_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTest_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTest", field, false, false, "String")
+}
+
+func (ec *executionContext) _LambdaTest_alert(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTest_alert(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Alert, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalNJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTest_alert(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTest", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _LambdaTest_expect(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTest_expect(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Expect, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTest_expect(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTest", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _LambdaTrace_name(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTrace) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTrace_name(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Name, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTrace_name(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTrace", field, false, false, "String")
+}
+
+func (ec *executionContext) _LambdaTrace_version(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTrace) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTrace_version(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Version, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTrace_version(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTrace", field, false, false, "Int")
+}
+
+func (ec *executionContext) _LambdaTrace_durationMs(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTrace) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTrace_durationMs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DurationMS, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTrace_durationMs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTrace", field, false, false, "Float")
+}
+
+func (ec *executionContext) _LambdaTrace_changed(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTrace) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTrace_changed(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Changed, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTrace_changed(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTrace", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _LambdaTrace_difference(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTrace) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTrace_difference(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Difference, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTrace_difference(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTrace", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _LambdaTrace_logs(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTrace) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTrace_logs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Logs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTrace_logs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTrace", field, false, false, "String")
+}
+
+func (ec *executionContext) _LambdaTrace_error(ctx context.Context, field graphql.CollectedField, obj *dispatch.LambdaTrace) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_LambdaTrace_error(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Error, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_LambdaTrace_error(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("LambdaTrace", field, false, false, "String")
 }
 
 func (ec *executionContext) _Limits_maxPageSize(ctx context.Context, field graphql.CollectedField, obj *Limits) (ret graphql.Marshaler) {
@@ -11392,6 +13474,192 @@ func (ec *executionContext) fieldContext_Mutation_deleteAction(ctx context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_createLambda(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_createLambda(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CreateLambda(ctx, fc.Args["input"].(dispatch.CreateLambdaInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "CONFIGURE")
+				if err != nil {
+					var zeroVal *LambdaPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *LambdaPayload
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *LambdaPayload) graphql.Marshaler {
+			return ec.marshalOLambdaPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐLambdaPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_createLambda(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LambdaPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_createLambda_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_updateLambda(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_updateLambda(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().UpdateLambda(ctx, fc.Args["input"].(UpdateLambdaInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "CONFIGURE")
+				if err != nil {
+					var zeroVal *LambdaPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *LambdaPayload
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *LambdaPayload) graphql.Marshaler {
+			return ec.marshalOLambdaPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐLambdaPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_updateLambda(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LambdaPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_updateLambda_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_deleteLambda(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_deleteLambda(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DeleteLambda(ctx, fc.Args["input"].(dispatch.DeleteInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "CONFIGURE")
+				if err != nil {
+					var zeroVal *DeletePayload
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *DeletePayload
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *DeletePayload) graphql.Marshaler {
+			return ec.marshalODeletePayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐDeletePayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_deleteLambda(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DeletePayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_deleteLambda_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_createApiConfig(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -11944,6 +14212,254 @@ func (ec *executionContext) fieldContext_Mutation_testApiConfig(ctx context.Cont
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Mutation_testApiConfig_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_testLambda(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_testLambda(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().TestLambda(ctx, fc.Args["input"].(dispatch.TestLambdaInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "CONFIGURE")
+				if err != nil {
+					var zeroVal *TestLambdaPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *TestLambdaPayload
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *TestLambdaPayload) graphql.Marshaler {
+			return ec.marshalOTestLambdaPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐTestLambdaPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_testLambda(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TestLambdaPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_testLambda_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_dryRun(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_dryRun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().DryRun(ctx, fc.Args["input"].(DryRunInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "READ")
+				if err != nil {
+					var zeroVal *DryRunPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *DryRunPayload
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *DryRunPayload) graphql.Marshaler {
+			return ec.marshalODryRunPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐDryRunPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_dryRun(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_DryRunPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_dryRun_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_previewApiConfig(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_previewApiConfig(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().PreviewAPIConfig(ctx, fc.Args["input"].(dispatch.PreviewInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "READ")
+				if err != nil {
+					var zeroVal *PreviewPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *PreviewPayload
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *PreviewPayload) graphql.Marshaler {
+			return ec.marshalOPreviewPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐPreviewPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_previewApiConfig(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PreviewPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_previewApiConfig_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_backtestAction(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_backtestAction(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().BacktestAction(ctx, fc.Args["input"].(BacktestActionInput))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "READ")
+				if err != nil {
+					var zeroVal *BacktestActionPayload
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *BacktestActionPayload
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *BacktestActionPayload) graphql.Marshaler {
+			return ec.marshalOBacktestActionPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐBacktestActionPayload(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_backtestAction(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_BacktestActionPayload(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_backtestAction_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -12813,6 +15329,70 @@ func (ec *executionContext) fieldContext_PageInfo_endCursor(_ context.Context, f
 	return graphql.NewScalarFieldContext("PageInfo", field, false, false, "String")
 }
 
+func (ec *executionContext) _PreviewPayload_request(ctx context.Context, field graphql.CollectedField, obj *PreviewPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PreviewPayload_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Request, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *dispatch.RenderedRequest) graphql.Marshaler {
+			return ec.marshalORenderedRequest2ᚖtocsinᚋdispatchᚐRenderedRequest(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_PreviewPayload_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PreviewPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RenderedRequest(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _PreviewPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *PreviewPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_PreviewPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕtocsinᚋdispatchᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_PreviewPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "PreviewPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_node(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -13310,6 +15890,130 @@ func (ec *executionContext) fieldContext_Query_apiConfig(ctx context.Context, fi
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_apiConfig_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_lambda(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_lambda(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Lambda(ctx, fc.Args["id"].(string), fc.Args["version"].(*int))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "READ")
+				if err != nil {
+					var zeroVal *dispatch.Lambda
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *dispatch.Lambda
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *dispatch.Lambda) graphql.Marshaler {
+			return ec.marshalOLambda2ᚖtocsinᚋdispatchᚐLambda(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_lambda(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Lambda(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_lambda_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_lambdas(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_lambdas(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().Lambdas(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["text"].(*string))
+		},
+		func(ctx context.Context, next graphql.Resolver) graphql.Resolver {
+			directive0 := next
+
+			directive1 := func(ctx context.Context) (any, error) {
+				requires, err := ec.unmarshalNScope2tocsinᚋdispatchᚐScope(ctx, "READ")
+				if err != nil {
+					var zeroVal *page.Connection[dispatch.Lambda]
+					return zeroVal, err
+				}
+				if ec.Directives.Scope == nil {
+					var zeroVal *page.Connection[dispatch.Lambda]
+					return zeroVal, errors.New("directive scope is not implemented")
+				}
+				return ec.Directives.Scope(ctx, nil, directive0, requires)
+			}
+
+			next = directive1
+			return next
+		},
+		func(ctx context.Context, selections ast.SelectionSet, v *page.Connection[dispatch.Lambda]) graphql.Marshaler {
+			return ec.marshalOLambdaConnection2ᚖtocsinᚋgraphᚋinternalᚋpageᚐConnection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_lambdas(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LambdaConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_lambdas_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -14641,6 +17345,107 @@ func (ec *executionContext) fieldContext_RaiseAlertsPayload_userErrors(_ context
 	return fc, nil
 }
 
+func (ec *executionContext) _RenderedRequest_apiConfig(ctx context.Context, field graphql.CollectedField, obj *dispatch.RenderedRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenderedRequest_apiConfig(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.RenderedRequest().APIConfig(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *dispatch.APIConfig) graphql.Marshaler {
+			return ec.marshalOApiConfig2ᚖtocsinᚋdispatchᚐAPIConfig(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RenderedRequest_apiConfig(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "RenderedRequest",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ApiConfig(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _RenderedRequest_apiConfigName(ctx context.Context, field graphql.CollectedField, obj *dispatch.RenderedRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenderedRequest_apiConfigName(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.APIConfigName, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RenderedRequest_apiConfigName(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RenderedRequest", field, false, false, "String")
+}
+
+func (ec *executionContext) _RenderedRequest_request(ctx context.Context, field graphql.CollectedField, obj *dispatch.RenderedRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenderedRequest_request(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Request, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalNJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_RenderedRequest_request(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RenderedRequest", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _RenderedRequest_problem(ctx context.Context, field graphql.CollectedField, obj *dispatch.RenderedRequest) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_RenderedRequest_problem(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Problem, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_RenderedRequest_problem(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("RenderedRequest", field, false, false, "String")
+}
+
 func (ec *executionContext) _SecretState_field(ctx context.Context, field graphql.CollectedField, obj *dispatch.SecretState) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -15202,6 +18007,116 @@ func (ec *executionContext) fieldContext_Subscription_notificationAdded(ctx cont
 	if fc.Args, err = ec.field_Subscription_notificationAdded_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TestLambdaPayload_output(ctx context.Context, field graphql.CollectedField, obj *TestLambdaPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TestLambdaPayload_output(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Output, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v json.RawMessage) graphql.Marshaler {
+			return ec.marshalOJSON2encodingᚋjsonᚐRawMessage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_TestLambdaPayload_output(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TestLambdaPayload", field, false, false, "JSON")
+}
+
+func (ec *executionContext) _TestLambdaPayload_dropped(ctx context.Context, field graphql.CollectedField, obj *TestLambdaPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TestLambdaPayload_dropped(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Dropped, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *bool) graphql.Marshaler {
+			return ec.marshalOBoolean2ᚖbool(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_TestLambdaPayload_dropped(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TestLambdaPayload", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _TestLambdaPayload_trace(ctx context.Context, field graphql.CollectedField, obj *TestLambdaPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TestLambdaPayload_trace(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Trace, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *dispatch.LambdaTrace) graphql.Marshaler {
+			return ec.marshalOLambdaTrace2ᚖtocsinᚋdispatchᚐLambdaTrace(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_TestLambdaPayload_trace(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TestLambdaPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_LambdaTrace(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TestLambdaPayload_userErrors(ctx context.Context, field graphql.CollectedField, obj *TestLambdaPayload) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TestLambdaPayload_userErrors(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UserErrors, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []dispatch.UserError) graphql.Marshaler {
+			return ec.marshalNUserError2ᚕtocsinᚋdispatchᚐUserErrorᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_TestLambdaPayload_userErrors(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TestLambdaPayload",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_UserError(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -18403,6 +21318,125 @@ func (ec *executionContext) fieldContext___Type_isOneOf(_ context.Context, field
 
 // region    **************************** input.gotpl *****************************
 
+func (ec *executionContext) unmarshalInputActionDraft(ctx context.Context, obj any) (ActionDraft, error) {
+	var it ActionDraft
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "name", "enabled", "behaviorModelIds", "behaviorGroups", "allModels", "condition", "lambdaIds", "apiConfigIds", "ticketPolicy", "renotify", "renotifyAfter"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = graphql.OmittableOf(data)
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = graphql.OmittableOf(data)
+		case "enabled":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("enabled"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Enabled = graphql.OmittableOf(data)
+		case "behaviorModelIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("behaviorModelIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BehaviorModelIds = graphql.OmittableOf(data)
+		case "behaviorGroups":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("behaviorGroups"))
+			data, err := ec.unmarshalOString2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BehaviorGroups = graphql.OmittableOf(data)
+		case "allModels":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("allModels"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AllModels = graphql.OmittableOf(data)
+		case "condition":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("condition"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Condition = graphql.OmittableOf(data)
+		case "lambdaIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lambdaIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LambdaIds = graphql.OmittableOf(data)
+		case "apiConfigIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiConfigIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.APIConfigIds = graphql.OmittableOf(data)
+		case "ticketPolicy":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("ticketPolicy"))
+			data, err := ec.unmarshalOTicketPolicy2ᚖtocsinᚋdispatchᚐTicketPolicy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TicketPolicy = graphql.OmittableOf(data)
+		case "renotify":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("renotify"))
+			data, err := ec.unmarshalORenotify2ᚖtocsinᚋdispatchᚐRenotify(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Renotify = graphql.OmittableOf(data)
+		case "renotifyAfter":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("renotifyAfter"))
+			data, err := ec.unmarshalODuration2ᚖtimeᚐDuration(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.RenotifyAfter = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalActionDraft unmarshals raw into the ActionDraft input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalActionDraft(ctx context.Context, raw any) (ActionDraft, error) {
+	var out ActionDraft
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "ActionDraft", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputAlertFilter(ctx context.Context, obj any) (dispatch.AlertFilter, error) {
 	var it dispatch.AlertFilter
 	if obj == nil {
@@ -18543,6 +21577,83 @@ func UnmarshalAssignTicketsInput(ctx context.Context, raw any) (dispatch.AssignT
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputBacktestActionInput(ctx context.Context, obj any) (BacktestActionInput, error) {
+	var it BacktestActionInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["limit"]; !present {
+		asMap["limit"] = 10000
+	}
+	if _, present := asMap["first"]; !present {
+		asMap["first"] = 100
+	}
+
+	fieldsInOrder := [...]string{"draft", "since", "until", "limit", "first"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "draft":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("draft"))
+			data, err := ec.unmarshalNActionDraft2ᚖtocsinᚋgraphᚋinternalᚋgenᚐActionDraft(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Draft = data
+		case "since":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("since"))
+			data, err := ec.unmarshalNDateTime2timeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Since = data
+		case "until":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("until"))
+			data, err := ec.unmarshalODateTime2ᚖtimeᚐTime(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Until = graphql.OmittableOf(data)
+		case "limit":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("limit"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Limit = graphql.OmittableOf(data)
+		case "first":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("first"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.First = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalBacktestActionInput unmarshals raw into the BacktestActionInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalBacktestActionInput(ctx context.Context, raw any) (BacktestActionInput, error) {
+	var out BacktestActionInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "BacktestActionInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputCancelDeliveriesInput(ctx context.Context, obj any) (dispatch.CancelDeliveriesInput, error) {
 	var it dispatch.CancelDeliveriesInput
 	if obj == nil {
@@ -18679,7 +21790,7 @@ func (ec *executionContext) unmarshalInputCreateActionInput(ctx context.Context,
 		asMap["renotify"] = "WHEN_MORE_SEVERE"
 	}
 
-	fieldsInOrder := [...]string{"name", "description", "enabled", "behaviorModelIds", "behaviorGroups", "allModels", "condition", "apiConfigIds", "ticketPolicy", "renotify", "renotifyAfter", "idempotencyKey"}
+	fieldsInOrder := [...]string{"name", "description", "enabled", "behaviorModelIds", "behaviorGroups", "allModels", "condition", "lambdaIds", "apiConfigIds", "ticketPolicy", "renotify", "renotifyAfter", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -18735,6 +21846,13 @@ func (ec *executionContext) unmarshalInputCreateActionInput(ctx context.Context,
 				return it, err
 			}
 			it.Condition = data
+		case "lambdaIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lambdaIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LambdaIDs = data
 		case "apiConfigIds":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiConfigIds"))
 			data, err := ec.unmarshalNID2ᚕstringᚄ(ctx, v)
@@ -19102,6 +22220,94 @@ func UnmarshalCreateBehaviorModelInput(ctx context.Context, raw any) (dispatch.C
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputCreateLambdaInput(ctx context.Context, obj any) (dispatch.CreateLambdaInput, error) {
+	var it dispatch.CreateLambdaInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["onError"]; !present {
+		asMap["onError"] = "PASS_UNCHANGED"
+	}
+
+	fieldsInOrder := [...]string{"name", "description", "source", "config", "tests", "onError", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = data
+		case "source":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("source"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Source = data
+		case "config":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("config"))
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Config = data
+		case "tests":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tests"))
+			data, err := ec.unmarshalOLambdaTestInput2ᚕtocsinᚋdispatchᚐLambdaTestᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tests = data
+		case "onError":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("onError"))
+			data, err := ec.unmarshalOLambdaFailurePolicy2ᚖtocsinᚋdispatchᚐLambdaFailurePolicy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OnError = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalCreateLambdaInput unmarshals raw into the CreateLambdaInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalCreateLambdaInput(ctx context.Context, raw any) (dispatch.CreateLambdaInput, error) {
+	var out dispatch.CreateLambdaInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "CreateLambdaInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputDeleteInput(ctx context.Context, obj any) (dispatch.DeleteInput, error) {
 	var it dispatch.DeleteInput
 	if obj == nil {
@@ -19260,6 +22466,118 @@ func UnmarshalDeliveryFilter(ctx context.Context, raw any) (dispatch.DeliveryFil
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputDryRunInput(ctx context.Context, obj any) (DryRunInput, error) {
+	var it DryRunInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"alertId", "alert", "draft"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "alertId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertID = graphql.OmittableOf(data)
+		case "alert":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alert"))
+			data, err := ec.unmarshalORaiseAlertInput2ᚖtocsinᚋdispatchᚐRaiseAlertInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Alert = graphql.OmittableOf(data)
+		case "draft":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("draft"))
+			data, err := ec.unmarshalOActionDraft2ᚖtocsinᚋgraphᚋinternalᚋgenᚐActionDraft(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Draft = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalDryRunInput unmarshals raw into the DryRunInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalDryRunInput(ctx context.Context, raw any) (DryRunInput, error) {
+	var out DryRunInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "DryRunInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputLambdaTestInput(ctx context.Context, obj any) (dispatch.LambdaTest, error) {
+	var it dispatch.LambdaTest
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "alert", "expect"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "alert":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alert"))
+			data, err := ec.unmarshalNJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Alert = data
+		case "expect":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expect"))
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Expect = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalLambdaTestInput unmarshals raw into the LambdaTestInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalLambdaTestInput(ctx context.Context, raw any) (dispatch.LambdaTest, error) {
+	var out dispatch.LambdaTest
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "LambdaTestInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputMarkNotificationsReadInput(ctx context.Context, obj any) (MarkNotificationsReadInput, error) {
 	var it MarkNotificationsReadInput
 	if obj == nil {
@@ -19299,6 +22617,76 @@ func (ec *executionContext) unmarshalInputMarkNotificationsReadInput(ctx context
 func UnmarshalMarkNotificationsReadInput(ctx context.Context, raw any) (MarkNotificationsReadInput, error) {
 	var out MarkNotificationsReadInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "MarkNotificationsReadInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputPreviewApiConfigInput(ctx context.Context, obj any) (dispatch.PreviewInput, error) {
+	var it dispatch.PreviewInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "actorType", "settings", "alertId", "alert"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "actorType":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("actorType"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ActorType = data
+		case "settings":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("settings"))
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Settings = data
+		case "alertId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertID = data
+		case "alert":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alert"))
+			data, err := ec.unmarshalORaiseAlertInput2ᚖtocsinᚋdispatchᚐRaiseAlertInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Alert = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalPreviewApiConfigInput unmarshals raw into the PreviewApiConfigInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalPreviewApiConfigInput(ctx context.Context, raw any) (dispatch.PreviewInput, error) {
+	var out dispatch.PreviewInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "PreviewApiConfigInput", raw, &out)
 	return out, err
 }
 
@@ -19544,7 +22932,11 @@ func (ec *executionContext) unmarshalInputRetryDeliveriesInput(ctx context.Conte
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"ids", "filter"}
+	if _, present := asMap["rerender"]; !present {
+		asMap["rerender"] = false
+	}
+
+	fieldsInOrder := [...]string{"ids", "filter", "rerender"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -19565,6 +22957,13 @@ func (ec *executionContext) unmarshalInputRetryDeliveriesInput(ctx context.Conte
 				return it, err
 			}
 			it.Filter = data
+		case "rerender":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("rerender"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Rerender = data
 		}
 	}
 	return it, nil
@@ -19740,6 +23139,76 @@ func (ec *executionContext) unmarshalInputTestApiConfigInput(ctx context.Context
 func UnmarshalTestApiConfigInput(ctx context.Context, raw any) (dispatch.TestAPIConfigInput, error) {
 	var out dispatch.TestAPIConfigInput
 	err := graphql.UnmarshalNamedInputFromContext(ctx, "TestApiConfigInput", raw, &out)
+	return out, err
+}
+
+func (ec *executionContext) unmarshalInputTestLambdaInput(ctx context.Context, obj any) (dispatch.TestLambdaInput, error) {
+	var it dispatch.TestLambdaInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "source", "config", "alertId", "alert"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "source":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("source"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Source = data
+		case "config":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("config"))
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Config = data
+		case "alertId":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alertId"))
+			data, err := ec.unmarshalOID2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.AlertID = data
+		case "alert":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("alert"))
+			data, err := ec.unmarshalORaiseAlertInput2ᚖtocsinᚋdispatchᚐRaiseAlertInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Alert = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalTestLambdaInput unmarshals raw into the TestLambdaInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalTestLambdaInput(ctx context.Context, raw any) (dispatch.TestLambdaInput, error) {
+	var out dispatch.TestLambdaInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "TestLambdaInput", raw, &out)
 	return out, err
 }
 
@@ -20020,7 +23489,7 @@ func (ec *executionContext) unmarshalInputUpdateActionInput(ctx context.Context,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "expectedVersion", "name", "description", "enabled", "behaviorModelIds", "behaviorGroups", "allModels", "condition", "apiConfigIds", "ticketPolicy", "renotify", "renotifyAfter"}
+	fieldsInOrder := [...]string{"id", "expectedVersion", "name", "description", "enabled", "behaviorModelIds", "behaviorGroups", "allModels", "condition", "lambdaIds", "apiConfigIds", "ticketPolicy", "renotify", "renotifyAfter"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -20090,6 +23559,13 @@ func (ec *executionContext) unmarshalInputUpdateActionInput(ctx context.Context,
 				return it, err
 			}
 			it.Condition = graphql.OmittableOf(data)
+		case "lambdaIds":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("lambdaIds"))
+			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.LambdaIds = graphql.OmittableOf(data)
 		case "apiConfigIds":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("apiConfigIds"))
 			data, err := ec.unmarshalOID2ᚕstringᚄ(ctx, v)
@@ -20380,6 +23856,97 @@ func UnmarshalUpdateBehaviorModelInput(ctx context.Context, raw any) (UpdateBeha
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputUpdateLambdaInput(ctx context.Context, obj any) (UpdateLambdaInput, error) {
+	var it UpdateLambdaInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"id", "expectedVersion", "name", "description", "source", "config", "tests", "onError"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "id":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("id"))
+			data, err := ec.unmarshalNID2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ID = data
+		case "expectedVersion":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("expectedVersion"))
+			data, err := ec.unmarshalOInt2ᚖint(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ExpectedVersion = graphql.OmittableOf(data)
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = graphql.OmittableOf(data)
+		case "description":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("description"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Description = graphql.OmittableOf(data)
+		case "source":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("source"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Source = graphql.OmittableOf(data)
+		case "config":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("config"))
+			data, err := ec.unmarshalOJSON2encodingᚋjsonᚐRawMessage(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Config = graphql.OmittableOf(data)
+		case "tests":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("tests"))
+			data, err := ec.unmarshalOLambdaTestInput2ᚕtocsinᚋdispatchᚐLambdaTestᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Tests = graphql.OmittableOf(data)
+		case "onError":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("onError"))
+			data, err := ec.unmarshalOLambdaFailurePolicy2ᚖtocsinᚋdispatchᚐLambdaFailurePolicy(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OnError = graphql.OmittableOf(data)
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalUpdateLambdaInput unmarshals raw into the UpdateLambdaInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalUpdateLambdaInput(ctx context.Context, raw any) (UpdateLambdaInput, error) {
+	var out UpdateLambdaInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "UpdateLambdaInput", raw, &out)
+	return out, err
+}
+
 // endregion **************************** input.gotpl *****************************
 
 // region    ************************** interface.gotpl ***************************
@@ -20416,6 +23983,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._Notification(ctx, sel, obj)
+	case dispatch.Lambda:
+		return ec._Lambda(ctx, sel, &obj)
+	case *dispatch.Lambda:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Lambda(ctx, sel, obj)
 	case dispatch.Delivery:
 		return ec._Delivery(ctx, sel, &obj)
 	case *dispatch.Delivery:
@@ -20492,6 +24066,13 @@ func (ec *executionContext) _Payload(ctx context.Context, sel ast.SelectionSet, 
 			return graphql.Null
 		}
 		return ec._TestPayload(ctx, sel, obj)
+	case TestLambdaPayload:
+		return ec._TestLambdaPayload(ctx, sel, &obj)
+	case *TestLambdaPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._TestLambdaPayload(ctx, sel, obj)
 	case RaiseAlertsPayload:
 		return ec._RaiseAlertsPayload(ctx, sel, &obj)
 	case *RaiseAlertsPayload:
@@ -20506,6 +24087,13 @@ func (ec *executionContext) _Payload(ctx context.Context, sel ast.SelectionSet, 
 			return graphql.Null
 		}
 		return ec._RaiseAlertPayload(ctx, sel, obj)
+	case PreviewPayload:
+		return ec._PreviewPayload(ctx, sel, &obj)
+	case *PreviewPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._PreviewPayload(ctx, sel, obj)
 	case MarkNotificationsReadPayload:
 		return ec._MarkNotificationsReadPayload(ctx, sel, &obj)
 	case *MarkNotificationsReadPayload:
@@ -20513,6 +24101,20 @@ func (ec *executionContext) _Payload(ctx context.Context, sel ast.SelectionSet, 
 			return graphql.Null
 		}
 		return ec._MarkNotificationsReadPayload(ctx, sel, obj)
+	case LambdaPayload:
+		return ec._LambdaPayload(ctx, sel, &obj)
+	case *LambdaPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._LambdaPayload(ctx, sel, obj)
+	case DryRunPayload:
+		return ec._DryRunPayload(ctx, sel, &obj)
+	case *DryRunPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._DryRunPayload(ctx, sel, obj)
 	case DeliveriesPayload:
 		return ec._DeliveriesPayload(ctx, sel, &obj)
 	case *DeliveriesPayload:
@@ -20541,6 +24143,13 @@ func (ec *executionContext) _Payload(ctx context.Context, sel ast.SelectionSet, 
 			return graphql.Null
 		}
 		return ec._BehaviorModelPayload(ctx, sel, obj)
+	case BacktestActionPayload:
+		return ec._BacktestActionPayload(ctx, sel, &obj)
+	case *BacktestActionPayload:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._BacktestActionPayload(ctx, sel, obj)
 	case APITokenPayload:
 		return ec._ApiTokenPayload(ctx, sel, &obj)
 	case *APITokenPayload:
@@ -20707,6 +24316,12 @@ func (ec *executionContext) _Action(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "lambdas":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Action_lambdas(ctx, field, obj)
+				})
 		case "apiConfigs":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, true,
@@ -21904,6 +25519,112 @@ func (ec *executionContext) _Attempt(ctx context.Context, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "problems":
+			out.Values[i] = ec._Attempt_problems(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var backtestActionPayloadImplementors = []string{"BacktestActionPayload", "Payload"}
+
+func (ec *executionContext) _BacktestActionPayload(ctx context.Context, sel ast.SelectionSet, obj *BacktestActionPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, backtestActionPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BacktestActionPayload")
+		case "considered":
+			out.Values[i] = ec._BacktestActionPayload_considered(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unchanged":
+			out.Values[i] = ec._BacktestActionPayload_unchanged(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "newlyFiring":
+			out.Values[i] = ec._BacktestActionPayload_newlyFiring(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "noLongerFiring":
+			out.Values[i] = ec._BacktestActionPayload_noLongerFiring(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changed":
+			out.Values[i] = ec._BacktestActionPayload_changed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._BacktestActionPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var backtestCaseImplementors = []string{"BacktestCase"}
+
+func (ec *executionContext) _BacktestCase(ctx context.Context, sel ast.SelectionSet, obj *dispatch.BacktestCase) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, backtestCaseImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("BacktestCase")
+		case "alert":
+			out.Values[i] = ec._BacktestCase_alert(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "before":
+			out.Values[i] = ec._BacktestCase_before(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "after":
+			out.Values[i] = ec._BacktestCase_after(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -22137,6 +25858,49 @@ func (ec *executionContext) _BehaviorModelPayload(ctx context.Context, sel ast.S
 	return out
 }
 
+var clauseTraceImplementors = []string{"ClauseTrace"}
+
+func (ec *executionContext) _ClauseTrace(ctx context.Context, sel ast.SelectionSet, obj *dispatch.Clause) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, clauseTraceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ClauseTrace")
+		case "expression":
+			out.Values[i] = ec._ClauseTrace_expression(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "values":
+			out.Values[i] = ec._ClauseTrace_values(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "result":
+			out.Values[i] = ec._ClauseTrace_result(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var configurationEventImplementors = []string{"ConfigurationEvent"}
 
 func (ec *executionContext) _ConfigurationEvent(ctx context.Context, sel ast.SelectionSet, obj *dispatch.ConfigurationEvent) graphql.Marshaler {
@@ -22288,6 +26052,21 @@ func (ec *executionContext) _Decision(ctx context.Context, sel ast.SelectionSet,
 			}
 		case "problems":
 			out.Values[i] = ec._Decision_problems(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "condition":
+			out.Values[i] = ec._Decision_condition(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "lambdas":
+			out.Values[i] = ec._Decision_lambdas(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "requests":
+			out.Values[i] = ec._Decision_requests(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -22669,6 +26448,375 @@ func (ec *executionContext) _DeliveryEvent(ctx context.Context, sel ast.Selectio
 	return out
 }
 
+var dryRunPayloadImplementors = []string{"DryRunPayload", "Payload"}
+
+func (ec *executionContext) _DryRunPayload(ctx context.Context, sel ast.SelectionSet, obj *DryRunPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, dryRunPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("DryRunPayload")
+		case "decisions":
+			out.Values[i] = ec._DryRunPayload_decisions(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "wouldOpenTicket":
+			out.Values[i] = ec._DryRunPayload_wouldOpenTicket(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "wouldJoinTicket":
+			out.Values[i] = ec._DryRunPayload_wouldJoinTicket(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._DryRunPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var lambdaImplementors = []string{"Lambda", "Node"}
+
+func (ec *executionContext) _Lambda(ctx context.Context, sel ast.SelectionSet, obj *dispatch.Lambda) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, lambdaImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Lambda")
+		case "id":
+			out.Values[i] = ec._Lambda_id(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "name":
+			out.Values[i] = ec._Lambda_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "description":
+			out.Values[i] = ec._Lambda_description(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "source":
+			out.Values[i] = ec._Lambda_source(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "config":
+			out.Values[i] = ec._Lambda_config(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "tests":
+			out.Values[i] = ec._Lambda_tests(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "onError":
+			out.Values[i] = ec._Lambda_onError(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "usedBy":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Lambda_usedBy(ctx, field, obj)
+				})
+		case "version":
+			out.Values[i] = ec._Lambda_version(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "createdAt":
+			out.Values[i] = ec._Lambda_createdAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "updatedAt":
+			out.Values[i] = ec._Lambda_updatedAt(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var lambdaConnectionImplementors = []string{"LambdaConnection"}
+
+func (ec *executionContext) _LambdaConnection(ctx context.Context, sel ast.SelectionSet, obj *page.Connection[dispatch.Lambda]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, lambdaConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LambdaConnection")
+		case "edges":
+			out.Values[i] = ec._LambdaConnection_edges(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "nodes":
+			out.Values[i] = ec._LambdaConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "pageInfo":
+			out.Values[i] = ec._LambdaConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "totalCount":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._LambdaConnection_totalCount(ctx, field, obj)
+				})
+		case "totalCountIsExact":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._LambdaConnection_totalCountIsExact(ctx, field, obj)
+				})
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var lambdaEdgeImplementors = []string{"LambdaEdge"}
+
+func (ec *executionContext) _LambdaEdge(ctx context.Context, sel ast.SelectionSet, obj *page.Edge[dispatch.Lambda]) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, lambdaEdgeImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LambdaEdge")
+		case "cursor":
+			out.Values[i] = ec._LambdaEdge_cursor(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "node":
+			out.Values[i] = ec._LambdaEdge_node(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var lambdaPayloadImplementors = []string{"LambdaPayload", "Payload"}
+
+func (ec *executionContext) _LambdaPayload(ctx context.Context, sel ast.SelectionSet, obj *LambdaPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, lambdaPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LambdaPayload")
+		case "lambda":
+			out.Values[i] = ec._LambdaPayload_lambda(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._LambdaPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var lambdaTestImplementors = []string{"LambdaTest"}
+
+func (ec *executionContext) _LambdaTest(ctx context.Context, sel ast.SelectionSet, obj *dispatch.LambdaTest) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, lambdaTestImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LambdaTest")
+		case "name":
+			out.Values[i] = ec._LambdaTest_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "alert":
+			out.Values[i] = ec._LambdaTest_alert(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "expect":
+			out.Values[i] = ec._LambdaTest_expect(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var lambdaTraceImplementors = []string{"LambdaTrace"}
+
+func (ec *executionContext) _LambdaTrace(ctx context.Context, sel ast.SelectionSet, obj *dispatch.LambdaTrace) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, lambdaTraceImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("LambdaTrace")
+		case "name":
+			out.Values[i] = ec._LambdaTrace_name(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "version":
+			out.Values[i] = ec._LambdaTrace_version(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "durationMs":
+			out.Values[i] = ec._LambdaTrace_durationMs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "changed":
+			out.Values[i] = ec._LambdaTrace_changed(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "difference":
+			out.Values[i] = ec._LambdaTrace_difference(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "logs":
+			out.Values[i] = ec._LambdaTrace_logs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "error":
+			out.Values[i] = ec._LambdaTrace_error(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var limitsImplementors = []string{"Limits"}
 
 func (ec *executionContext) _Limits(ctx context.Context, sel ast.SelectionSet, obj *Limits) graphql.Marshaler {
@@ -22884,6 +27032,27 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
+		case "createLambda":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_createLambda(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "updateLambda":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_updateLambda(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "deleteLambda":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_deleteLambda(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
 		case "createApiConfig":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_createApiConfig(ctx, field)
@@ -22943,6 +27112,34 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 		case "testApiConfig":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_testApiConfig(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "testLambda":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_testLambda(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "dryRun":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_dryRun(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "previewApiConfig":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_previewApiConfig(ctx, field)
+			})
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "backtestAction":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_backtestAction(ctx, field)
 			})
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
@@ -23258,6 +27455,44 @@ func (ec *executionContext) _PageInfo(ctx context.Context, sel ast.SelectionSet,
 	return out
 }
 
+var previewPayloadImplementors = []string{"PreviewPayload", "Payload"}
+
+func (ec *executionContext) _PreviewPayload(ctx context.Context, sel ast.SelectionSet, obj *PreviewPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, previewPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("PreviewPayload")
+		case "request":
+			out.Values[i] = ec._PreviewPayload_request(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._PreviewPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var queryImplementors = []string{"Query"}
 
 func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) graphql.Marshaler {
@@ -23336,6 +27571,18 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_apiConfig(ctx, field)
+				})
+		case "lambda":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_lambda(ctx, field)
+				})
+		case "lambdas":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_lambdas(ctx, field)
 				})
 		case "apiConfigs":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -23587,6 +27834,55 @@ func (ec *executionContext) _RaiseAlertsPayload(ctx context.Context, sel ast.Sel
 	return out
 }
 
+var renderedRequestImplementors = []string{"RenderedRequest"}
+
+func (ec *executionContext) _RenderedRequest(ctx context.Context, sel ast.SelectionSet, obj *dispatch.RenderedRequest) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, renderedRequestImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("RenderedRequest")
+		case "apiConfig":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._RenderedRequest_apiConfig(ctx, field, obj)
+				})
+		case "apiConfigName":
+			out.Values[i] = ec._RenderedRequest_apiConfigName(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "request":
+			out.Values[i] = ec._RenderedRequest_request(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "problem":
+			out.Values[i] = ec._RenderedRequest_problem(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var secretStateImplementors = []string{"SecretState"}
 
 func (ec *executionContext) _SecretState(ctx context.Context, sel ast.SelectionSet, obj *dispatch.SecretState) graphql.Marshaler {
@@ -23711,6 +28007,54 @@ func (ec *executionContext) _Subscription(ctx context.Context, sel ast.Selection
 	default:
 		panic("unknown field " + strconv.Quote(fields[0].Name))
 	}
+}
+
+var testLambdaPayloadImplementors = []string{"TestLambdaPayload", "Payload"}
+
+func (ec *executionContext) _TestLambdaPayload(ctx context.Context, sel ast.SelectionSet, obj *TestLambdaPayload) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, testLambdaPayloadImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TestLambdaPayload")
+		case "output":
+			out.Values[i] = ec._TestLambdaPayload_output(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "dropped":
+			out.Values[i] = ec._TestLambdaPayload_dropped(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "trace":
+			out.Values[i] = ec._TestLambdaPayload_trace(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "userErrors":
+			out.Values[i] = ec._TestLambdaPayload_userErrors(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
 }
 
 var testPayloadImplementors = []string{"TestPayload", "Payload"}
@@ -24823,6 +29167,11 @@ func (ec *executionContext) marshalNAction2ᚕtocsinᚋdispatchᚐActionᚄ(ctx 
 	return ret
 }
 
+func (ec *executionContext) unmarshalNActionDraft2ᚖtocsinᚋgraphᚋinternalᚋgenᚐActionDraft(ctx context.Context, v any) (*ActionDraft, error) {
+	res, err := ec.unmarshalInputActionDraft(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalNActionEdge2tocsinᚋgraphᚋinternalᚋpageᚐEdge(ctx context.Context, sel ast.SelectionSet, v page.Edge[dispatch.Action]) graphql.Marshaler {
 	return ec._ActionEdge(ctx, sel, &v)
 }
@@ -25049,6 +29398,31 @@ func (ec *executionContext) marshalNAttempt2ᚕtocsinᚋdispatchᚐAttemptᚄ(ct
 	return ret
 }
 
+func (ec *executionContext) unmarshalNBacktestActionInput2tocsinᚋgraphᚋinternalᚋgenᚐBacktestActionInput(ctx context.Context, v any) (BacktestActionInput, error) {
+	res, err := ec.unmarshalInputBacktestActionInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNBacktestCase2tocsinᚋdispatchᚐBacktestCase(ctx context.Context, sel ast.SelectionSet, v dispatch.BacktestCase) graphql.Marshaler {
+	return ec._BacktestCase(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNBacktestCase2ᚕtocsinᚋdispatchᚐBacktestCaseᚄ(ctx context.Context, sel ast.SelectionSet, v []dispatch.BacktestCase) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNBacktestCase2tocsinᚋdispatchᚐBacktestCase(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) marshalNBehaviorModel2tocsinᚋdispatchᚐBehaviorModel(ctx context.Context, sel ast.SelectionSet, v dispatch.BehaviorModel) graphql.Marshaler {
 	return ec._BehaviorModel(ctx, sel, &v)
 }
@@ -25123,6 +29497,26 @@ func (ec *executionContext) marshalNChangeKind2tocsinᚋdispatchᚐChangeKind(ct
 	return res
 }
 
+func (ec *executionContext) marshalNClauseTrace2tocsinᚋdispatchᚐClause(ctx context.Context, sel ast.SelectionSet, v dispatch.Clause) graphql.Marshaler {
+	return ec._ClauseTrace(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNClauseTrace2ᚕtocsinᚋdispatchᚐClauseᚄ(ctx context.Context, sel ast.SelectionSet, v []dispatch.Clause) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNClauseTrace2tocsinᚋdispatchᚐClause(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNCommentOnTicketInput2tocsinᚋdispatchᚐCommentOnTicketInput(ctx context.Context, v any) (dispatch.CommentOnTicketInput, error) {
 	res, err := ec.unmarshalInputCommentOnTicketInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -25169,6 +29563,11 @@ func (ec *executionContext) unmarshalNCreateApiTokenInput2tocsinᚋdispatchᚐCr
 
 func (ec *executionContext) unmarshalNCreateBehaviorModelInput2tocsinᚋdispatchᚐCreateBehaviorModelInput(ctx context.Context, v any) (dispatch.CreateBehaviorModelInput, error) {
 	res, err := ec.unmarshalInputCreateBehaviorModelInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNCreateLambdaInput2tocsinᚋdispatchᚐCreateLambdaInput(ctx context.Context, v any) (dispatch.CreateLambdaInput, error) {
+	res, err := ec.unmarshalInputCreateLambdaInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -25289,6 +29688,25 @@ func (ec *executionContext) marshalNDeliveryStatus2tocsinᚋdispatchᚐDeliveryS
 	return res
 }
 
+func (ec *executionContext) unmarshalNDryRunInput2tocsinᚋgraphᚋinternalᚋgenᚐDryRunInput(ctx context.Context, v any) (DryRunInput, error) {
+	res, err := ec.unmarshalInputDryRunInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNFloat2float64(ctx context.Context, v any) (float64, error) {
+	res, err := graphql.UnmarshalFloatContext(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNFloat2float64(ctx context.Context, sel ast.SelectionSet, v float64) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalFloatContext(v)
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "Float!")
+	}
+	return graphql.WrapContextMarshaler(ctx, res)
+}
+
 func (ec *executionContext) unmarshalNHealthStatus2tocsinᚋdispatchᚐHealthStatus(ctx context.Context, v any) (dispatch.HealthStatus, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := dispatch.HealthStatus(tmp)
@@ -25377,6 +29795,106 @@ func (ec *executionContext) marshalNJSON2encodingᚋjsonᚐRawMessage(ctx contex
 		graphql.AddInvalidNullFromMarshaler(ctx, "JSON!")
 	}
 	return res
+}
+
+func (ec *executionContext) marshalNLambda2tocsinᚋdispatchᚐLambda(ctx context.Context, sel ast.SelectionSet, v dispatch.Lambda) graphql.Marshaler {
+	return ec._Lambda(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNLambda2ᚕtocsinᚋdispatchᚐLambdaᚄ(ctx context.Context, sel ast.SelectionSet, v []dispatch.Lambda) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNLambda2tocsinᚋdispatchᚐLambda(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) marshalNLambdaEdge2tocsinᚋgraphᚋinternalᚋpageᚐEdge(ctx context.Context, sel ast.SelectionSet, v page.Edge[dispatch.Lambda]) graphql.Marshaler {
+	return ec._LambdaEdge(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNLambdaEdge2ᚕtocsinᚋgraphᚋinternalᚋpageᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []page.Edge[dispatch.Lambda]) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNLambdaEdge2tocsinᚋgraphᚋinternalᚋpageᚐEdge(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNLambdaFailurePolicy2tocsinᚋdispatchᚐLambdaFailurePolicy(ctx context.Context, v any) (dispatch.LambdaFailurePolicy, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := dispatch.LambdaFailurePolicy(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNLambdaFailurePolicy2tocsinᚋdispatchᚐLambdaFailurePolicy(ctx context.Context, sel ast.SelectionSet, v dispatch.LambdaFailurePolicy) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "LambdaFailurePolicy!")
+	}
+	return res
+}
+
+func (ec *executionContext) marshalNLambdaTest2tocsinᚋdispatchᚐLambdaTest(ctx context.Context, sel ast.SelectionSet, v dispatch.LambdaTest) graphql.Marshaler {
+	return ec._LambdaTest(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNLambdaTest2ᚕtocsinᚋdispatchᚐLambdaTestᚄ(ctx context.Context, sel ast.SelectionSet, v []dispatch.LambdaTest) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNLambdaTest2tocsinᚋdispatchᚐLambdaTest(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNLambdaTestInput2tocsinᚋdispatchᚐLambdaTest(ctx context.Context, v any) (dispatch.LambdaTest, error) {
+	res, err := ec.unmarshalInputLambdaTestInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNLambdaTrace2tocsinᚋdispatchᚐLambdaTrace(ctx context.Context, sel ast.SelectionSet, v dispatch.LambdaTrace) graphql.Marshaler {
+	return ec._LambdaTrace(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNLambdaTrace2ᚕtocsinᚋdispatchᚐLambdaTraceᚄ(ctx context.Context, sel ast.SelectionSet, v []dispatch.LambdaTrace) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNLambdaTrace2tocsinᚋdispatchᚐLambdaTrace(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNLimits2ᚖtocsinᚋgraphᚋinternalᚋgenᚐLimits(ctx context.Context, sel ast.SelectionSet, v *Limits) graphql.Marshaler {
@@ -25519,6 +30037,11 @@ func (ec *executionContext) marshalNPageInfo2tocsinᚋgraphᚋinternalᚋpageᚐ
 	return ec._PageInfo(ctx, sel, &v)
 }
 
+func (ec *executionContext) unmarshalNPreviewApiConfigInput2tocsinᚋdispatchᚐPreviewInput(ctx context.Context, v any) (dispatch.PreviewInput, error) {
+	res, err := ec.unmarshalInputPreviewApiConfigInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNRaiseAlertInput2tocsinᚋdispatchᚐRaiseAlertInput(ctx context.Context, v any) (dispatch.RaiseAlertInput, error) {
 	res, err := ec.unmarshalInputRaiseAlertInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -25566,6 +30089,26 @@ func (ec *executionContext) unmarshalNRaiseAlertsInput2tocsinᚋgraphᚋinternal
 func (ec *executionContext) unmarshalNRefreshTicketInput2tocsinᚋgraphᚋinternalᚋgenᚐRefreshTicketInput(ctx context.Context, v any) (RefreshTicketInput, error) {
 	res, err := ec.unmarshalInputRefreshTicketInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNRenderedRequest2tocsinᚋdispatchᚐRenderedRequest(ctx context.Context, sel ast.SelectionSet, v dispatch.RenderedRequest) graphql.Marshaler {
+	return ec._RenderedRequest(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNRenderedRequest2ᚕtocsinᚋdispatchᚐRenderedRequestᚄ(ctx context.Context, sel ast.SelectionSet, v []dispatch.RenderedRequest) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNRenderedRequest2tocsinᚋdispatchᚐRenderedRequest(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) unmarshalNRenotify2tocsinᚋdispatchᚐRenotify(ctx context.Context, v any) (dispatch.Renotify, error) {
@@ -25738,6 +30281,11 @@ func (ec *executionContext) unmarshalNTestActorInput2tocsinᚋdispatchᚐTestAct
 
 func (ec *executionContext) unmarshalNTestApiConfigInput2tocsinᚋdispatchᚐTestAPIConfigInput(ctx context.Context, v any) (dispatch.TestAPIConfigInput, error) {
 	res, err := ec.unmarshalInputTestApiConfigInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNTestLambdaInput2tocsinᚋdispatchᚐTestLambdaInput(ctx context.Context, v any) (dispatch.TestLambdaInput, error) {
+	res, err := ec.unmarshalInputTestLambdaInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -25946,6 +30494,11 @@ func (ec *executionContext) unmarshalNUpdateApiConfigInput2tocsinᚋgraphᚋinte
 
 func (ec *executionContext) unmarshalNUpdateBehaviorModelInput2tocsinᚋgraphᚋinternalᚋgenᚐUpdateBehaviorModelInput(ctx context.Context, v any) (UpdateBehaviorModelInput, error) {
 	res, err := ec.unmarshalInputUpdateBehaviorModelInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNUpdateLambdaInput2tocsinᚋgraphᚋinternalᚋgenᚐUpdateLambdaInput(ctx context.Context, v any) (UpdateLambdaInput, error) {
+	res, err := ec.unmarshalInputUpdateLambdaInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
@@ -26162,6 +30715,14 @@ func (ec *executionContext) marshalOActionConnection2ᚖtocsinᚋgraphᚋinterna
 	return ec._ActionConnection(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOActionDraft2ᚖtocsinᚋgraphᚋinternalᚋgenᚐActionDraft(ctx context.Context, v any) (*ActionDraft, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputActionDraft(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) marshalOActionPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐActionPayload(ctx context.Context, sel ast.SelectionSet, v *ActionPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -26309,6 +30870,13 @@ func (ec *executionContext) marshalOAttemptOutcome2ᚖtocsinᚋdispatchᚐOutcom
 	_ = ctx
 	res := graphql.MarshalString(string(*v))
 	return res
+}
+
+func (ec *executionContext) marshalOBacktestActionPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐBacktestActionPayload(ctx context.Context, sel ast.SelectionSet, v *BacktestActionPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._BacktestActionPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOBehaviorModel2ᚖtocsinᚋdispatchᚐBehaviorModel(ctx context.Context, sel ast.SelectionSet, v *dispatch.BehaviorModel) graphql.Marshaler {
@@ -26569,6 +31137,13 @@ func (ec *executionContext) marshalODeliveryStatus2ᚖtocsinᚋdispatchᚐDelive
 	return res
 }
 
+func (ec *executionContext) marshalODryRunPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐDryRunPayload(ctx context.Context, sel ast.SelectionSet, v *DryRunPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._DryRunPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalODuration2ᚖtimeᚐDuration(ctx context.Context, v any) (*time.Duration, error) {
 	if v == nil {
 		return nil, nil
@@ -26693,6 +31268,70 @@ func (ec *executionContext) marshalOJSON2encodingᚋjsonᚐRawMessage(ctx contex
 	return res
 }
 
+func (ec *executionContext) marshalOLambda2ᚖtocsinᚋdispatchᚐLambda(ctx context.Context, sel ast.SelectionSet, v *dispatch.Lambda) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Lambda(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOLambdaConnection2ᚖtocsinᚋgraphᚋinternalᚋpageᚐConnection(ctx context.Context, sel ast.SelectionSet, v *page.Connection[dispatch.Lambda]) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._LambdaConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOLambdaFailurePolicy2ᚖtocsinᚋdispatchᚐLambdaFailurePolicy(ctx context.Context, v any) (*dispatch.LambdaFailurePolicy, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := dispatch.LambdaFailurePolicy(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOLambdaFailurePolicy2ᚖtocsinᚋdispatchᚐLambdaFailurePolicy(ctx context.Context, sel ast.SelectionSet, v *dispatch.LambdaFailurePolicy) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
+}
+
+func (ec *executionContext) marshalOLambdaPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐLambdaPayload(ctx context.Context, sel ast.SelectionSet, v *LambdaPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._LambdaPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOLambdaTestInput2ᚕtocsinᚋdispatchᚐLambdaTestᚄ(ctx context.Context, v any) ([]dispatch.LambdaTest, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]dispatch.LambdaTest, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNLambdaTestInput2tocsinᚋdispatchᚐLambdaTest(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
+func (ec *executionContext) marshalOLambdaTrace2ᚖtocsinᚋdispatchᚐLambdaTrace(ctx context.Context, sel ast.SelectionSet, v *dispatch.LambdaTrace) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._LambdaTrace(ctx, sel, v)
+}
+
 func (ec *executionContext) marshalOMarkNotificationsReadPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐMarkNotificationsReadPayload(ctx context.Context, sel ast.SelectionSet, v *MarkNotificationsReadPayload) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -26740,6 +31379,13 @@ func (ec *executionContext) marshalOOrigin2ᚖtocsinᚋdispatchᚐOrigin(ctx con
 	return ec._Origin(ctx, sel, v)
 }
 
+func (ec *executionContext) marshalOPreviewPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐPreviewPayload(ctx context.Context, sel ast.SelectionSet, v *PreviewPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._PreviewPayload(ctx, sel, v)
+}
+
 func (ec *executionContext) unmarshalORaiseAlertInput2ᚖtocsinᚋdispatchᚐRaiseAlertInput(ctx context.Context, v any) (*dispatch.RaiseAlertInput, error) {
 	if v == nil {
 		return nil, nil
@@ -26760,6 +31406,13 @@ func (ec *executionContext) marshalORaiseAlertsPayload2ᚖtocsinᚋgraphᚋinter
 		return graphql.Null
 	}
 	return ec._RaiseAlertsPayload(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalORenderedRequest2ᚖtocsinᚋdispatchᚐRenderedRequest(ctx context.Context, sel ast.SelectionSet, v *dispatch.RenderedRequest) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RenderedRequest(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalORenotify2ᚖtocsinᚋdispatchᚐRenotify(ctx context.Context, v any) (*dispatch.Renotify, error) {
@@ -26925,6 +31578,13 @@ func (ec *executionContext) marshalOSyncDirection2ᚖtocsinᚋdispatchᚐSyncDir
 	_ = ctx
 	res := graphql.MarshalString(string(*v))
 	return res
+}
+
+func (ec *executionContext) marshalOTestLambdaPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐTestLambdaPayload(ctx context.Context, sel ast.SelectionSet, v *TestLambdaPayload) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._TestLambdaPayload(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOTestPayload2ᚖtocsinᚋgraphᚋinternalᚋgenᚐTestPayload(ctx context.Context, sel ast.SelectionSet, v *TestPayload) graphql.Marshaler {

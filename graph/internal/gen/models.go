@@ -19,6 +19,34 @@ type Payload interface {
 	IsPayload()
 }
 
+// An action that is not saved: a change of a stored one (`id`), or a new one. It may be incomplete.
+type ActionDraft struct {
+	// The stored action that it changes.
+	ID graphql.Omittable[*string] `json:"id,omitempty"`
+	// Its name.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// A disabled action fires for nothing.
+	Enabled graphql.Omittable[*bool] `json:"enabled,omitempty"`
+	// Models that it applies to.
+	BehaviorModelIds graphql.Omittable[[]string] `json:"behaviorModelIds,omitempty"`
+	// Groups of models that it applies to.
+	BehaviorGroups graphql.Omittable[[]string] `json:"behaviorGroups,omitempty"`
+	// It applies to every model.
+	AllModels graphql.Omittable[*bool] `json:"allModels,omitempty"`
+	// A CEL expression over `alert` and `ticket`; null means always.
+	Condition graphql.Omittable[*string] `json:"condition,omitempty"`
+	// Lambdas to run in this order.
+	LambdaIds graphql.Omittable[[]string] `json:"lambdaIds,omitempty"`
+	// What it delivers through.
+	APIConfigIds graphql.Omittable[[]string] `json:"apiConfigIds,omitempty"`
+	// Which ticket its alerts belong to.
+	TicketPolicy graphql.Omittable[*dispatch.TicketPolicy] `json:"ticketPolicy,omitempty"`
+	// Whether an alert that joins an open ticket goes out again.
+	Renotify graphql.Omittable[*dispatch.Renotify] `json:"renotify,omitempty"`
+	// The time of `AFTER_INTERVAL`.
+	RenotifyAfter graphql.Omittable[*time.Duration] `json:"renotifyAfter,omitempty"`
+}
+
 // An action after a mutation.
 type ActionPayload struct {
 	// As it is now; null when nothing was changed.
@@ -58,6 +86,38 @@ type APITokenPayload struct {
 }
 
 func (APITokenPayload) IsPayload() {}
+
+// A draft, and the stored alerts to try it on.
+type BacktestActionInput struct {
+	// What is tried.
+	Draft *ActionDraft `json:"draft"`
+	// From this time of receipt.
+	Since time.Time `json:"since"`
+	// Up to this time of receipt; left out, now.
+	Until graphql.Omittable[*time.Time] `json:"until,omitempty"`
+	// At most this many alerts, the newest first; 1 to 100,000.
+	Limit graphql.Omittable[*int] `json:"limit,omitempty"`
+	// Cases listed of each sort; 0 to 1,000.
+	First graphql.Omittable[*int] `json:"first,omitempty"`
+}
+
+// How a draft would have decided otherwise.
+type BacktestActionPayload struct {
+	// How many alerts were tried.
+	Considered int `json:"considered"`
+	// How many come to the same.
+	Unchanged int `json:"unchanged"`
+	// Those that would fire now.
+	NewlyFiring []dispatch.BacktestCase `json:"newlyFiring"`
+	// Those that would fire no longer.
+	NoLongerFiring []dispatch.BacktestCase `json:"noLongerFiring"`
+	// Those that come to something else: another verdict, or another change of the alert.
+	Changed []dispatch.BacktestCase `json:"changed"`
+	// What the caller can correct; empty when it went well.
+	UserErrors []dispatch.UserError `json:"userErrors"`
+}
+
+func (BacktestActionPayload) IsPayload() {}
 
 // A behavior model after a mutation.
 type BehaviorModelPayload struct {
@@ -105,6 +165,40 @@ type DeliveriesPayload struct {
 
 func (DeliveriesPayload) IsPayload() {}
 
+// The alert of a dry run.
+type DryRunInput struct {
+	// A stored alert.
+	AlertID graphql.Omittable[*string] `json:"alertId,omitempty"`
+	// An alert as it would be raised.
+	Alert graphql.Omittable[*dispatch.RaiseAlertInput] `json:"alert,omitempty"`
+	// Tried beside the stored actions, in place of the one it changes.
+	Draft graphql.Omittable[*ActionDraft] `json:"draft,omitempty"`
+}
+
+// What an alert would cause.
+type DryRunPayload struct {
+	// One for each action that applies to its model, and some that nearly do, with the requests.
+	Decisions []dispatch.Decision `json:"decisions"`
+	// Whether it would open a ticket. One that is not open yet has the number 0.
+	WouldOpenTicket bool `json:"wouldOpenTicket"`
+	// The open ticket that it would join.
+	WouldJoinTicket *dispatch.Ticket `json:"wouldJoinTicket,omitempty"`
+	// What the caller can correct; empty when it went well.
+	UserErrors []dispatch.UserError `json:"userErrors"`
+}
+
+func (DryRunPayload) IsPayload() {}
+
+// A lambda after a mutation.
+type LambdaPayload struct {
+	// As it is now; null when nothing was changed.
+	Lambda *dispatch.Lambda `json:"lambda,omitempty"`
+	// What the caller can correct; empty when it went well.
+	UserErrors []dispatch.UserError `json:"userErrors"`
+}
+
+func (LambdaPayload) IsPayload() {}
+
 // What a request may ask for.
 type Limits struct {
 	// The highest `first`.
@@ -134,6 +228,16 @@ type MarkNotificationsReadPayload struct {
 }
 
 func (MarkNotificationsReadPayload) IsPayload() {}
+
+// What an API config would send.
+type PreviewPayload struct {
+	// The request; null when nothing could be worked out.
+	Request *dispatch.RenderedRequest `json:"request,omitempty"`
+	// What the caller can correct; empty when it went well.
+	UserErrors []dispatch.UserError `json:"userErrors"`
+}
+
+func (PreviewPayload) IsPayload() {}
 
 // What came of an alert. Ids and counts are for whoever may raise; the things themselves need READ, and are null without it.
 type RaiseAlertPayload struct {
@@ -201,6 +305,20 @@ type Server struct {
 	Limits *Limits `json:"limits"`
 }
 
+// What a lambda made of an alert.
+type TestLambdaPayload struct {
+	// The alert that came out; null when it was dropped, or the lambda failed.
+	Output json.RawMessage `json:"output,omitempty"`
+	// Whether it was dropped; null when nothing ran.
+	Dropped *bool `json:"dropped,omitempty"`
+	// How it ran.
+	Trace *dispatch.LambdaTrace `json:"trace,omitempty"`
+	// What the caller can correct; empty when it went well.
+	UserErrors []dispatch.UserError `json:"userErrors"`
+}
+
+func (TestLambdaPayload) IsPayload() {}
+
 // How a test ended.
 type TestPayload struct {
 	// Whether it works.
@@ -245,6 +363,8 @@ type UpdateActionInput struct {
 	AllModels graphql.Omittable[*bool] `json:"allModels,omitempty"`
 	// A CEL expression over `alert` and `ticket`; null means always.
 	Condition graphql.Omittable[*string] `json:"condition,omitempty"`
+	// Lambdas to run in this order; replaces the list.
+	LambdaIds graphql.Omittable[[]string] `json:"lambdaIds,omitempty"`
 	// Replaces the list.
 	APIConfigIds graphql.Omittable[[]string] `json:"apiConfigIds,omitempty"`
 	// Which ticket its alerts belong to.
@@ -305,6 +425,26 @@ type UpdateBehaviorModelInput struct {
 	Enabled graphql.Omittable[*bool] `json:"enabled,omitempty"`
 	// The severity of its alerts that state none.
 	Severity graphql.Omittable[*dispatch.Severity] `json:"severity,omitempty"`
+}
+
+// A change of a lambda.
+type UpdateLambdaInput struct {
+	// Which one.
+	ID string `json:"id"`
+	// Refuse with CONFLICT when it has another version by now.
+	ExpectedVersion graphql.Omittable[*int] `json:"expectedVersion,omitempty"`
+	// Unique, whatever the case.
+	Name graphql.Omittable[*string] `json:"name,omitempty"`
+	// For people.
+	Description graphql.Omittable[*string] `json:"description,omitempty"`
+	// JavaScript or TypeScript.
+	Source graphql.Omittable[*string] `json:"source,omitempty"`
+	// An object that the function reads as `ctx.config`; replaces it whole.
+	Config graphql.Omittable[json.RawMessage] `json:"config,omitempty"`
+	// Cases that must pass, or nothing is changed; replaces the list.
+	Tests graphql.Omittable[[]dispatch.LambdaTest] `json:"tests,omitempty"`
+	// What happens to the alert when the lambda fails.
+	OnError graphql.Omittable[*dispatch.LambdaFailurePolicy] `json:"onError,omitempty"`
 }
 
 // Who asks.

@@ -91,6 +91,10 @@ type (
 	APIConfigConnection = Connection[dispatch.APIConfig]
 	// APIConfigEdge is an API config with its cursor.
 	APIConfigEdge = Edge[dispatch.APIConfig]
+	// LambdaConnection is a page of lambdas.
+	LambdaConnection = Connection[dispatch.Lambda]
+	// LambdaEdge is a lambda with its cursor.
+	LambdaEdge = Edge[dispatch.Lambda]
 	// ActorConnection is a page of actors.
 	ActorConnection = Connection[dispatch.Actor]
 	// ActorEdge is an actor with its cursor.

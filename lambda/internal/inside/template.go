@@ -169,11 +169,19 @@ func (p *page) shown(what string, v any) any {
 	if p.form != "json" {
 		return text
 	}
-	quoted, err := json.Marshal(strings.ToValidUTF8(text, "\uFFFD"))
-	if err != nil {
-		return ""
+	quoted := encoded(strings.ToValidUTF8(text, "\uFFFD"))
+	return quoted[1 : len(quoted)-1]
+}
+
+// encoded is a value as JSON, for people as for programs: < stays <.
+func encoded(v any) string {
+	var out strings.Builder
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil { // what came as JSON can be written as JSON
+		return "null"
 	}
-	return string(quoted[1 : len(quoted)-1])
+	return strings.TrimSuffix(out.String(), "\n")
 }
 
 const maxWarnings = 20
@@ -187,9 +195,7 @@ func textOf(v any) string {
 	case string:
 		return v
 	case map[string]any, []any:
-		if raw, err := json.Marshal(v); err == nil {
-			return string(raw)
-		}
+		return encoded(v)
 	}
 	return fmt.Sprint(v)
 }

@@ -1,7 +1,6 @@
 package inside
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -66,15 +65,11 @@ func cut(most int, v any) (string, error) {
 }
 
 // json is a value as JSON: {"risks": {{json .Alert.Risks}}}.
-func (p *page) json(v any) (any, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
+func (p *page) json(v any) any {
 	if p.form == "json" {
-		return ready(raw), nil
+		return ready(encoded(v))
 	}
-	return string(raw), nil
+	return encoded(v)
 }
 
 // date is a time in another layout, as Go writes layouts:
