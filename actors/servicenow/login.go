@@ -31,6 +31,9 @@ func newLogin(client *http.Client, s *Settings, base string) *login {
 	return l
 }
 
+// tokenPath is where tokens are granted.
+const tokenPath = "/oauth_token.do"
+
 // early is how long before its end a token is not used any more.
 const early = 30 * time.Second
 
@@ -79,7 +82,7 @@ func (l *login) grant(ctx context.Context) dispatch.Outcome {
 		form.Set("username", s.Username)
 		form.Set("password", string(s.Password))
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, l.base+"/oauth_token.do", strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, l.base+tokenPath, strings.NewReader(form.Encode()))
 	if err != nil {
 		return dispatch.Refused(err)
 	}
@@ -139,4 +142,9 @@ func (l *login) mask(credential string) call.Mask {
 // isOwn tells whether a user is that of this actor.
 func (l *login) isOwn(user string) bool {
 	return user != "" && strings.EqualFold(user, l.settings.Username)
+}
+
+// reads tells of the requests that change nothing: to get, and to log in.
+func reads(r *http.Request) bool {
+	return r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, tokenPath)
 }
