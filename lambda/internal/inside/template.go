@@ -2,219 +2,197 @@ package inside
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	htmltemplate "html/template"
 	"io"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
-	"text/template"
+	texttemplate "text/template"
 	"text/template/parse"
 
 	"tocsin/lambda/internal/wire"
 )
 
-// maxText is the most that a template may give, in bytes.
-const maxText = 100 << 10
+const (
+	maxRendered = 100 << 10 // bytes, of a whole text and of each value in it
+	maxTemplate = 100 << 10 // bytes of its source
+)
 
-// render parses a template and, for the job that asks so, fills it in.
+var errTooLong = fmt.Errorf("gives more than %d KiB", maxRendered>>10)
+
+// The forms of a template, as dispatch.TemplateCall names them.
+const (
+	formHTML = "html"
+	formJSON = "json"
+)
+
+// render fills in a template, or only looks at it when the job is a check.
 func render(job wire.Job) wire.Answer {
-	p := &page{form: job.Form}
-	execute, err := p.parse(job.Source)
-	if err == nil && job.Do == wire.RenderTemplate {
-		err = p.fill(execute, job.Data)
+	if len(job.Source) > maxTemplate {
+		return wire.Answer{Fault: wire.Faultf("the template has %d bytes; it has at most %d KiB", len(job.Source), maxTemplate>>10)}
 	}
-	a := wire.Answer{Warnings: p.warnings, Fault: templateFault(err)}
-	if err == nil {
-		a.Text = p.out.String()
+	s := &show{form: job.Form, told: map[string]bool{}}
+	t, err := compileTemplate(job.Source, s)
+	if err != nil {
+		return wire.Answer{Fault: templateFault(job.Source, err)}
 	}
-	return a
+	if job.Do == wire.CheckTemplate {
+		return wire.Answer{Fault: templateFault(job.Source, escapable(t, job.Form))}
+	}
+	data, err := decodeData(job.Data)
+	if err != nil {
+		return wire.Answer{Fault: wire.Faultf("%v", err)}
+	}
+	var out bounded
+	err = t.Execute(&out, data)
+	return wire.Answer{Text: out.String(), Warnings: s.warnings, Fault: templateFault(job.Source, err)}
 }
 
-// page is one template at work.
-type page struct {
-	form     string
-	out      bytes.Buffer
-	warnings []string
+// executable is a template of text/template or of html/template.
+type executable interface {
+	Execute(w io.Writer, data any) error
 }
 
-// parse makes the function that executes a template. Each of its actions ends
-// in the page's own step, see shown.
-func (p *page) parse(text string) (execute func(io.Writer, any) error, err error) {
-	words := p.words()
-	if p.form == "html" {
-		t, err := htmltemplate.New("template").Funcs(words).Parse(text)
-		if err != nil {
-			return nil, err
-		}
-		for _, part := range t.Templates() {
-			endIn(part.Tree)
-		}
-		return t.Execute, nil
-	}
-	t, err := template.New("template").Funcs(words).Parse(text)
+// compileTemplate parses a template and puts a last step behind each value,
+// which writes it as its form wants.
+func compileTemplate(source string, s *show) (executable, error) {
+	words := s.words()
+	last := words[showName]
+	delete(words, showName) // nobody else may name it
+	trees, err := parse.Parse(templateName, source, "", "", words, builtins)
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range t.Templates() {
-		endIn(part.Tree)
+	words[showName] = last
+	for _, tree := range trees {
+		s.appended(tree.Root)
 	}
-	return t.Execute, nil
-}
-
-func (p *page) fill(execute func(io.Writer, any) error, raw json.RawMessage) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var data any
-	if err := d.Decode(&data); err != nil {
-		return fmt.Errorf("read the data: %w", err)
+	if s.form == formHTML {
+		return htmlTemplate(trees, words)
 	}
-	return execute(p, plain(data))
-}
-
-// errTooMuch ends a template that gives too much.
-var errTooMuch = fmt.Errorf("gives more than %d KiB", maxText>>10)
-
-// Write takes what the template gives.
-func (p *page) Write(text []byte) (int, error) {
-	if p.out.Len()+len(text) > maxText {
-		return 0, errTooMuch
-	}
-	return p.out.Write(text)
-}
-
-// plain is decoded JSON as templates know values: whole numbers compare with
-// whole numbers, and what is null is not there.
-func plain(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, inner := range v {
-			if inner == nil {
-				delete(v, key)
-				continue
-			}
-			v[key] = plain(inner)
+	t := texttemplate.New(templateName).Funcs(words)
+	for name, tree := range trees {
+		if _, err := t.AddParseTree(name, tree); err != nil {
+			return nil, err
 		}
-	case []any:
-		for i, inner := range v {
-			v[i] = plain(inner)
-		}
-	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n
-		}
-		f, _ := v.Float64()
-		return f
 	}
-	return v
+	return t, nil
 }
 
-// outlet is the name of the step in which each action ends.
-const outlet = "_shown"
+func htmlTemplate(trees map[string]*parse.Tree, words map[string]any) (executable, error) {
+	t := htmltemplate.New(templateName).Funcs(words)
+	for name, tree := range trees {
+		if _, err := t.AddParseTree(name, tree); err != nil {
+			return nil, err
+		}
+	}
+	return t.Lookup(templateName), nil
+}
 
-// endIn lets every action of a tree end in the outlet, which hears what the
-// action is, so that it can say what is missing.
-func endIn(tree *parse.Tree) {
-	if tree == nil || tree.Root == nil {
+// escapable finds what html/template refuses, which it does when a template is
+// first executed. What else goes wrong without data says nothing.
+func escapable(t executable, form string) error {
+	if form != formHTML {
+		return nil
+	}
+	var refused *htmltemplate.Error
+	if err := t.Execute(&bounded{}, map[string]any{}); errors.As(err, &refused) {
+		return err
+	}
+	return nil
+}
+
+// bounded is a text that grows up to its limit.
+type bounded struct{ bytes.Buffer }
+
+// Write takes what fits, else nothing.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxRendered {
+		return 0, errTooLong
+	}
+	return b.Buffer.Write(p)
+}
+
+// show is the last step of each value, and keeps what it found missing.
+type show struct {
+	form     string
+	told     map[string]bool
+	warnings []string
+}
+
+const (
+	showName     = "show_value" // of the step, in the trees
+	templateName = "template"
+	maxWarnings  = 20
+)
+
+// appended goes through a tree and puts the last step behind each value that is
+// written out.
+func (s *show) appended(n *parse.ListNode) {
+	if n == nil {
 		return
 	}
-	lists := []*parse.ListNode{tree.Root}
-	for len(lists) > 0 {
-		list := lists[len(lists)-1]
-		lists = lists[:len(lists)-1]
-		if list == nil {
-			continue
-		}
-		for _, node := range list.Nodes {
-			switch n := node.(type) {
-			case *parse.ActionNode:
-				if len(n.Pipe.Decl) == 0 {
-					n.Pipe.Cmds = append(n.Pipe.Cmds, step(n))
-				}
-			case *parse.IfNode:
-				lists = append(lists, n.List, n.ElseList)
-			case *parse.RangeNode:
-				lists = append(lists, n.List, n.ElseList)
-			case *parse.WithNode:
-				lists = append(lists, n.List, n.ElseList)
+	for _, inner := range n.Nodes {
+		switch inner := inner.(type) {
+		case *parse.ActionNode:
+			if len(inner.Pipe.Decl) == 0 {
+				inner.Pipe.Cmds = append(inner.Pipe.Cmds, s.step(inner.Pipe))
 			}
+		case *parse.IfNode:
+			s.both(&inner.BranchNode)
+		case *parse.RangeNode:
+			s.both(&inner.BranchNode)
+		case *parse.WithNode:
+			s.both(&inner.BranchNode)
 		}
 	}
 }
 
-func step(n *parse.ActionNode) *parse.CommandNode {
-	what := short(n.Pipe.String())
-	return &parse.CommandNode{NodeType: parse.NodeCommand, Pos: n.Pos, Args: []parse.Node{
-		parse.NewIdentifier(outlet).SetPos(n.Pos),
-		&parse.StringNode{NodeType: parse.NodeString, Pos: n.Pos, Quoted: strconv.Quote(what), Text: what},
+func (s *show) both(n *parse.BranchNode) {
+	s.appended(n.List)
+	s.appended(n.ElseList)
+}
+
+// step is the command | show_value "what the author wrote".
+func (s *show) step(pipe *parse.PipeNode) *parse.CommandNode {
+	written := pipe.String()
+	return &parse.CommandNode{NodeType: parse.NodeCommand, Pos: pipe.Pos, Args: []parse.Node{
+		parse.NewIdentifier(showName).SetPos(pipe.Pos),
+		&parse.StringNode{NodeType: parse.NodeString, Pos: pipe.Pos, Quoted: fmt.Sprintf("%q", written), Text: written},
 	}}
 }
 
-// shown is the value of an action as it is written: nothing where it is missing,
-// with a warning; in JSON as the inside of a text, unless json() made it.
-func (p *page) shown(what string, v any) any {
-	if v == nil {
-		if warning := "there is no " + what; !slices.Contains(p.warnings, warning) && len(p.warnings) < maxWarnings {
-			p.warnings = append(p.warnings, warning)
+// show writes a value as a text of its form. What is missing is an empty text
+// and a warning, once for each place's words.
+func (s *show) show(written string, v any) (any, error) {
+	if missing(v) {
+		if !s.told[written] && len(s.warnings) < maxWarnings {
+			s.told[written] = true
+			s.warnings = append(s.warnings, "there is no "+short(written))
 		}
+		return "", nil
+	}
+	if raw, ok := v.(rawJSON); ok && s.form == formJSON {
+		return string(raw), nil
+	}
+	text, err := plain(v)
+	if err != nil {
+		return nil, err
+	}
+	if s.form == formJSON {
+		text = insideJSON(text)
+	}
+	if len(text) > maxRendered {
+		return nil, errTooLong
+	}
+	return text, nil
+}
+
+// insideJSON is a text as it stands between the quotes of a JSON text.
+func insideJSON(text string) string {
+	quoted, err := compact(text)
+	if err != nil {
 		return ""
 	}
-	if _, made := v.(ready); made || p.form == "html" {
-		return v
-	}
-	text := textOf(v)
-	if p.form != "json" {
-		return text
-	}
-	quoted := encoded(strings.ToValidUTF8(text, "\uFFFD"))
-	return quoted[1 : len(quoted)-1]
-}
-
-// encoded is a value as JSON, for people as for programs: < stays <.
-func encoded(v any) string {
-	var out strings.Builder
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if e.Encode(v) != nil { // what came as JSON can be written as JSON
-		return "null"
-	}
-	return strings.TrimSuffix(out.String(), "\n")
-}
-
-const maxWarnings = 20
-
-// ready is JSON that is not to be escaped.
-type ready string
-
-// textOf is a text as it is, and a list or an object as JSON.
-func textOf(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case map[string]any, []any:
-		return encoded(v)
-	}
-	return fmt.Sprint(v)
-}
-
-var templatePlace = regexp.MustCompile(`(?s)^(?:html/)?template: ?template:(\d+)(?::(\d+))?: (?:executing "[^"]*" at )?(.*)$`)
-
-// templateFault is an error of a template with its place.
-func templateFault(err error) *wire.Fault {
-	if err == nil {
-		return nil
-	}
-	if errors.Is(err, errTooMuch) {
-		return wire.Faultf("%s", errTooMuch)
-	}
-	m := templatePlace.FindStringSubmatch(err.Error())
-	if m == nil {
-		return wire.Faultf("%s", short(err.Error()))
-	}
-	line, _ := strconv.Atoi(m[1])
-	column, _ := strconv.Atoi(m[2])
-	return wire.Faultf("%s", short(strings.ReplaceAll(m[3], " | "+outlet, ""))).At(line, column)
+	return strings.TrimSuffix(strings.TrimPrefix(quoted, `"`), `"`)
 }
