@@ -36,6 +36,7 @@ import (
 	"tocsin/actors/pushover"
 	"tocsin/actors/rocketchat"
 	"tocsin/actors/sentinelone"
+	"tocsin/actors/servicenow"
 	"tocsin/actors/slack"
 	"tocsin/actors/teams"
 	"tocsin/actors/telegram"
@@ -53,6 +54,7 @@ func All() []dispatch.Kind {
 		slack.Kind(),
 		pagerduty.Kind(),
 		jira.Kind(),
+		servicenow.Kind(),
 		sentinelone.Kind(),
 		peplink.Kind(),
 		webhook.Kind(),

@@ -53,6 +53,11 @@ func plant(url, mail string) map[string]planted {
 			map[string]string{"apiToken": word(), "webhookSecret": word()},
 			map[string]any{"project": "SEC"},
 		},
+		"servicenow": {
+			map[string]any{"url": url, "username": "tocsin"},
+			map[string]string{"password": word(), "webhookSecret": sign},
+			nil,
+		},
 		"webhook": {
 			map[string]any{"url": url},
 			map[string]string{"signingSecret": sign, "inboundSecret": sign, "headers": `{"Authorization": "Bearer ` + word() + `"}`},

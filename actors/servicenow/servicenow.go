@@ -38,11 +38,8 @@ func Kind() dispatch.Kind {
 		PollEvery:    time.Minute,
 		Idempotent:   true, // a repeat looks for the record of its delivery before it makes one
 		AtOnce:       8,    // an instance works on few calls of its API at once and refuses what waits behind them
-		Reads: func(r *http.Request) bool { // a token changes nothing, either
-			return r.Method == http.MethodGet || r.URL.Path == tokenPath
-		},
-		Reads: reads,
-		Open:  open,
+		Reads:        reads,
+		Open:         open,
 	}
 }
 
