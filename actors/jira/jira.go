@@ -33,6 +33,7 @@ func Kind() dispatch.Kind {
 		Capabilities:   []dispatch.Capability{dispatch.CanDeliver, dispatch.CanUpdate, dispatch.CanReceive, dispatch.CanPoll},
 		PollEvery:      time.Minute,
 		AtOnce:         8, // Jira limits an account by the cost of its calls
+		Reads:          func(r *http.Request) bool { return r.Method == http.MethodGet },
 		Open:           open,
 	}
 }

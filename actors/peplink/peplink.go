@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -34,6 +35,7 @@ func Kind() dispatch.Kind {
 		DefaultName:    "Peplink-Default",
 		Capabilities:   []dispatch.Capability{dispatch.CanDeliver, dispatch.CanUpdate, dispatch.CanEnrich},
 		AtOnce:         4, // an operation is several calls, and an organization takes twenty a second
+		Reads:          reads,
 		Open:           open,
 	}
 }
@@ -81,6 +83,17 @@ func (m *messenger) Deliver(ctx context.Context, p dispatch.Parcel) dispatch.Out
 	default:
 		return dispatch.Refused(fmt.Errorf("settings.operation %q is none; give enrich, block or reboot", s.Operation))
 	}
+}
+
+// reads tells of the requests that change nothing: to get, and to log in.
+func reads(r *http.Request) bool {
+	return r.Method == http.MethodGet || strings.HasSuffix(r.URL.Path, "/api/oauth2/token")
+}
+
+// Sketch finds what a delivery would be about and says what would be done.
+func (m *messenger) Sketch(ctx context.Context, p dispatch.Parcel) dispatch.Outcome {
+	p.Test = true
+	return m.Deliver(ctx, p)
 }
 
 // Test logs in and looks for the organization among those that the user sees.

@@ -50,5 +50,5 @@ func (m *messenger) restart(ctx context.Context, d device) dispatch.Outcome {
 func found(out dispatch.Outcome, text string) dispatch.Outcome {
 	kept := out.Exchange()
 	kept.Response = text
-	return dispatch.Delivered(dispatch.Ref{Loose: true}).Over(kept)
+	return dispatch.Delivered(dispatch.Ref{Loose: true}).Over(kept).Noting(text)
 }

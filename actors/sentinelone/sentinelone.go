@@ -10,6 +10,7 @@ package sentinelone
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ func Kind() dispatch.Kind {
 		PollEvery:    time.Minute,
 		Idempotent:   true, // a repeat looks for its note, and sets what is set; a scan that is asked for twice is one scan longer
 		AtOnce:       16,   // the list of threats takes ten calls a second
+		Reads:        func(r *http.Request) bool { return r.Method == http.MethodGet },
 		Open:         open,
 	}
 }
@@ -76,6 +78,12 @@ func (m *messenger) Deliver(ctx context.Context, p dispatch.Parcel) dispatch.Out
 	}
 	w := &work{messenger: m, config: s, parcel: p, target: strings.TrimSpace(s.Target)}
 	return w.deliver(ctx)
+}
+
+// Sketch finds the target and says what would be done to it.
+func (m *messenger) Sketch(ctx context.Context, p dispatch.Parcel) dispatch.Outcome {
+	p.Test = true
+	return m.Deliver(ctx, p)
 }
 
 // Test logs in. It asks nothing of system/status, which answers without a token.

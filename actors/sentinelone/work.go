@@ -60,7 +60,7 @@ func (w *work) onThreat(ctx context.Context) dispatch.Outcome {
 // preview is the outcome of a test message: it says what would be done, and to what.
 func (w *work) preview(target string) dispatch.Outcome {
 	w.last.Response = "Found exactly one " + target + ". An alert would do " + strings.Join(w.config.operations(), ", ") + ". Nothing was changed."
-	return dispatch.Delivered(dispatch.Ref{ID: w.target, Loose: true}).Over(w.last)
+	return dispatch.Delivered(dispatch.Ref{ID: w.target, Loose: true}).Over(w.last).Noting(w.last.Response)
 }
 
 // audit is the line of the ledger: what was asked for, and of what.
