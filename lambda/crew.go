@@ -98,6 +98,9 @@ func (c *Crew) do(ctx context.Context, job wire.Job) (wire.Answer, error) {
 	if w == nil || w.isGone() {
 		if w, err = hire(ctx, c.o); err != nil {
 			c.places <- nil
+			if ctx.Err() != nil {
+				return wire.Answer{}, context.Cause(ctx)
+			}
 			c.o.Log.ErrorContext(ctx, "a sandbox worker does not start", "error", err)
 			return wire.Answer{}, fmt.Errorf("start a worker: %w", err)
 		}

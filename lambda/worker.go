@@ -52,7 +52,7 @@ func hire(ctx context.Context, o Options) (*worker, error) {
 }
 
 func launch(o Options) (*worker, error) {
-	self, err := os.Executable()
+	self, err := program()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
