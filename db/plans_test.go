@@ -11,7 +11,7 @@ func TestQueueReadsNoHistory(t *testing.T) {
 	s, all := onSQLite(t), queries(t)
 	for name, index := range map[string]string{
 		"NextDue": "deliveries_queue", "CountWaitingOfActor": "deliveries_queue", "CountWaitingOfAPIConfig": "deliveries_waiting",
-		"CountLeasedOfActor": "deliveries_leased", "NextLeasedActor": "deliveries_leased", "CountFailed": "deliveries_failed",
+		"CountLeasedOfActor": "deliveries_leased", "NextLeasedActor": "deliveries_leased", "IsLeaseOver": "deliveries_leased", "CountFailed": "deliveries_failed",
 	} {
 		if plan := s.queryPlan(all[name]); !strings.Contains(plan, "INDEX "+index+" ") {
 			t.Errorf("%s goes along %s", name, plan)

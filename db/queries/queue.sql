@@ -5,6 +5,9 @@ WHERE status IN ('PENDING', 'UNCERTAIN') AND leased_until IS NULL AND actor_id >
 -- name: NextLeasedActor :one
 SELECT actor_id FROM deliveries WHERE leased_until IS NOT NULL AND actor_id > sqlc.arg(last) ORDER BY actor_id LIMIT 1;
 
+-- name: IsLeaseOver :one
+SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE actor_id = sqlc.arg(actor_id) AND leased_until < sqlc.arg(before) LIMIT 1) AS ended;
+
 -- name: NextDue :one
 SELECT CAST(d.next_attempt_at AS BIGINT) FROM deliveries d
 WHERE d.actor_id = sqlc.arg(actor_id) AND d.status IN ('PENDING', 'UNCERTAIN') AND d.leased_until IS NULL

@@ -102,6 +102,22 @@ func (q *Queries) EndAttempt(ctx context.Context, arg EndAttemptParams) error {
 	return err
 }
 
+const isLeaseOver = `-- name: IsLeaseOver :one
+SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE actor_id = $1 AND leased_until < $2 LIMIT 1) AS ended
+`
+
+type IsLeaseOverParams struct {
+	ActorID string
+	Before  *int64
+}
+
+func (q *Queries) IsLeaseOver(ctx context.Context, arg IsLeaseOverParams) (int64, error) {
+	row := q.db.QueryRowContext(ctx, isLeaseOver, arg.ActorID, arg.Before)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const keepRef = `-- name: KeepRef :exec
 UPDATE deliveries SET external_ref = COALESCE(external_ref, $1),
   external_url = COALESCE(external_url, $2)
