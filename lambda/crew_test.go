@@ -10,6 +10,10 @@ import (
 
 func TestMain(m *testing.M) {
 	Inside()
+	if os.Args[0] == parent {
+		beParent()
+		return
+	}
 	os.Exit(m.Run())
 }
 

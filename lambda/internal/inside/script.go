@@ -22,7 +22,8 @@ var prelude string
 type scripts struct {
 	limits   wire.Limits
 	compiler *compiler
-	prelude  []byte // bytecode
+	prelude  []byte   // bytecode
+	next     *machine // made while nobody waits; nil when it has to be made first
 }
 
 func newScripts(limits wire.Limits) (*scripts, error) {
@@ -39,26 +40,26 @@ func newScripts(limits wire.Limits) (*scripts, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile the prelude: %w", err)
 	}
-	return &scripts{limits, c, code}, nil
+	return &scripts{limits: limits, compiler: c, prelude: code}, nil
 }
 
 // run calls a lambda, or only looks at it when the job is a check.
 func (s *scripts) run(job wire.Job) wire.Answer {
-	m, err := s.machine()
+	m, err := s.taken()
 	if err != nil {
 		return wire.Answer{Fault: wire.Faultf("%v", err)}
 	}
 	var alert json.RawMessage
 	p, fault := s.compiler.compile(m.vm, job.Source)
 	if fault == nil {
-		if alert, err = m.call(p, job, s.prelude); err != nil {
+		if alert, err = m.call(p, job); err != nil {
 			fault = s.fault(err, p, m.host.complaint)
 		}
 	}
 	a := wire.Answer{Alert: alert, Logs: m.host.logs, Fault: fault}
 	if a.Retire = ranOut(err) != ""; !a.Retire {
-		err = m.vm.Close()
-		a.Retire = err != nil
+		m.prepare.Free()
+		a.Retire = m.vm.Close() != nil
 	}
 	return a
 }
@@ -79,9 +80,25 @@ func (s *scripts) fault(err error, p *program, complaint string) *wire.Fault {
 
 // machine is a JavaScript engine for one call.
 type machine struct {
-	vm     *quickjs.VM
-	host   *host
-	limits wire.Limits
+	vm      *quickjs.VM
+	host    *host
+	limits  wire.Limits
+	prepare quickjs.Value // what the prelude gave
+}
+
+// ready makes the next call's machine ahead of it.
+func (s *scripts) ready() {
+	if s.next == nil {
+		s.next, _ = s.machine() // what went wrong is found again by the call
+	}
+}
+
+func (s *scripts) taken() (*machine, error) {
+	if m := s.next; m != nil {
+		s.next = nil
+		return m, nil
+	}
+	return s.machine()
 }
 
 func (s *scripts) machine() (*machine, error) {
@@ -92,16 +109,20 @@ func (s *scripts) machine() (*machine, error) {
 	m := &machine{vm: vm, host: &host{}, limits: s.limits}
 	vm.SetMemoryLimit(uintptr(s.limits.Memory)) //nolint:gosec // positive, NewCrew sees to it
 	vm.SetCanBlock(false)                       // Atomics.wait would hang
-	if err := errors.Join(vm.SetEvalTimeout(s.limits.Deadline), vm.RegisterHostFunc("host", m.host.call)); err != nil {
+	err = errors.Join(vm.SetEvalTimeout(s.limits.Deadline), vm.RegisterHostFunc("host", m.host.call))
+	if err == nil {
+		m.prepare, err = vm.EvalBytecodeValue(s.prelude)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare the engine: %w", err), vm.Close())
 	}
 	return m, nil
 }
 
 // call prepares the machine, evaluates the module and calls what it exports.
-func (m *machine) call(p *program, job wire.Job, prelude []byte) (json.RawMessage, error) {
+func (m *machine) call(p *program, job wire.Job) (json.RawMessage, error) {
 	began := time.Now()
-	run, err := m.prepare(job, prelude)
+	run, err := m.prepared(job)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +131,7 @@ func (m *machine) call(p *program, job wire.Job, prelude []byte) (json.RawMessag
 	if err != nil {
 		return nil, err
 	}
+	defer module.Free()
 	// The engine's clock starts with each call from here.
 	if err := m.vm.SetEvalTimeout(max(m.limits.Deadline-time.Since(began), time.Millisecond)); err != nil {
 		return nil, err
@@ -129,16 +151,11 @@ func (m *machine) call(p *program, job wire.Job, prelude []byte) (json.RawMessag
 	return json.RawMessage(text), nil
 }
 
-// prepare evaluates the prelude with the call's time and seed.
-func (m *machine) prepare(job wire.Job, prelude []byte) (quickjs.Value, error) {
-	prepare, err := m.vm.EvalBytecodeValue(prelude)
-	if err != nil {
-		return quickjs.Value{}, err
-	}
-	defer prepare.Free()
+// prepared is the prelude's function for a call with this time and seed.
+func (m *machine) prepared(job wire.Job) (quickjs.Value, error) {
 	seed := sha256.Sum256([]byte(job.Seed))
 	word := func(i int) int { return int(int32(binary.BigEndian.Uint32(seed[4*i:]))) } //nolint:gosec // bits, not a number
-	return prepare.CallValue(quickjs.UndefinedValue, float64(job.Now), word(0), word(1), word(2), word(3))
+	return m.prepare.CallValue(quickjs.UndefinedValue, float64(job.Now), word(0), word(1), word(2), word(3))
 }
 
 // arguments are the texts of the alert and of ctx; nil for a check.

@@ -49,6 +49,7 @@ func Serve(limits string, jobs io.Reader, answers io.Writer) error {
 
 func work(w *worker, jobs io.Reader, answers io.Writer) error {
 	for n := 1; ; n++ {
+		w.scripts.ready()
 		var job wire.Job
 		if err := wire.Read(jobs, maxJob, &job); errors.Is(err, io.EOF) {
 			return nil

@@ -15,26 +15,36 @@ import (
 // engine's copies, and Go's own.
 const headroom = 32 << 20
 
-// wallIn closes the doors of this process for good: no file, no network, no new
+// wallIn closes the doors of this process for good: no file, no socket, no new
 // program, little memory. It does what the kernel can; the rest of the walls
 // stand without it.
 func wallIn(memory int64) error {
+	now, err := mapped()
+	if err != nil {
+		return err
+	}
 	if err := limit(unix.RLIMIT_CORE, 0); err != nil {
 		return err
 	}
 	if !raced { // the race detector maps more than any limit
-		now, err := mapped()
-		if err != nil {
-			return err
-		}
 		if err := limit(unix.RLIMIT_DATA, uint64(now+2*memory+headroom)); err != nil { //nolint:gosec // positive
 			return err
 		}
 	}
+	if err := restrict(); err != nil {
+		return err
+	}
+	// What landlock leaves open, such as UDP and multipath TCP, needs a socket.
+	// Go's own poller has its handles since mapped has read a file.
+	return limit(unix.RLIMIT_NOFILE, 3)
+}
+
+// restrict has the kernel refuse files, TCP, other programs and signals to others.
+func restrict() error {
 	if err := landlock.V6.BestEffort().Restrict(); err != nil {
 		return fmt.Errorf("restrict files and network: %w", err)
 	}
-	return limit(unix.RLIMIT_NOFILE, 16)
+	return nil
 }
 
 func limit(what int, most uint64) error {
