@@ -115,7 +115,7 @@ func (a *Account) alert(i *Incident, it Alert) object {
 		contexts = append(contexts, object{"type": "link", "href": l.Href, "text": l.Text})
 	}
 	var details any = object{}
-	if len(it.Payload.Details) > 0 {
+	if len(it.Payload.Details) > 0 && string(it.Payload.Details) != "null" {
 		details = it.Payload.Details
 	}
 	through := a.integration(it.RoutingKey)

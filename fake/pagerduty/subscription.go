@@ -154,7 +154,7 @@ func (a *Account) postSubscription(w http.ResponseWriter, r *http.Request) {
 	s := a.subscribe(&subscription{
 		description: want.Description, url: want.Method.URL, events: want.Events, filter: want.Filter, headers: want.Method.Headers,
 	})
-	reply(w, http.StatusCreated, object{"webhook_subscription": s.shown(s.secrets[0])})
+	reply(w, http.StatusOK, object{"webhook_subscription": s.shown(s.secrets[0])})
 }
 
 func (a *Account) listSubscriptions(w http.ResponseWriter, r *http.Request) {
