@@ -3,6 +3,7 @@ package servicenow
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -90,9 +91,7 @@ func (c *ConfigSettings) columns(p dispatch.Parcel) map[string]string {
 			delete(columns, name)
 		}
 	}
-	for name, value := range c.Fields {
-		columns[name] = value
-	}
+	maps.Copy(columns, c.Fields)
 	return columns
 }
 

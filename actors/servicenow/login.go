@@ -32,7 +32,7 @@ func newLogin(client *http.Client, s *Settings, base string) *login {
 }
 
 // tokenPath is where tokens are granted.
-const tokenPath = "/oauth_token.do"
+const tokenPath = "/oauth_token.do" //nolint:gosec // an address and no credential
 
 // early is how long before its end a token is not used any more.
 const early = 30 * time.Second
