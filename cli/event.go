@@ -82,17 +82,22 @@ func (e event) about() string {
 	return ""
 }
 
-// jsonLine is an event as the server told it. What is not printable is
-// escaped, which changes no value.
+// jsonLine is an event as the server told it.
 func jsonLine(e event) string {
 	var line bytes.Buffer
 	if err := json.Compact(&line, e.whole); err != nil {
 		return plain(string(e.whole)) // it was read as JSON before
 	}
+	return printable(line.String())
+}
+
+// printable makes JSON safe to print on a terminal: what is not printable is
+// escaped, which changes no value.
+func printable(text string) string {
 	var out strings.Builder
-	for _, r := range line.String() {
+	for _, r := range text {
 		switch {
-		case unicode.IsPrint(r):
+		case unicode.IsPrint(r), r == '\n':
 			out.WriteRune(r)
 		case r > 0xFFFF:
 			high, low := utf16.EncodeRune(r)

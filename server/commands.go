@@ -24,11 +24,13 @@ type commands struct {
 	Config  kong.ConfigFlag  `help:"JSON file with flags by name, such as {\"public-url\": \"https://tocsin.example.com\"}." env:"TOCSIN_CONFIG" type:"existingfile" placeholder:"FILE"`
 	Version kong.VersionFlag `help:"Print the version and end." env:"-"`
 
-	Serve Serve     `cmd:"" help:"Run the server."`
-	Token Token     `cmd:"" help:"Make, list and revoke API tokens in the database, also beside a running server."`
-	Raise cli.Raise `cmd:"" help:"Raise alerts from JSON lines: of the API, of Suricata, of Falco."`
-	Watch cli.Watch `cmd:"" help:"Print ticket events as they come, over lost connections too."`
-	Fake  Fake      `cmd:"" help:"Run a fake of an external system, to try everything without an account."`
+	Serve  Serve      `cmd:"" help:"Run the server."`
+	Token  Token      `cmd:"" help:"Make, list and revoke API tokens in the database, also beside a running server."`
+	Raise  cli.Raise  `cmd:"" help:"Raise alerts from JSON lines: of the API, of Suricata, of Falco."`
+	Watch  cli.Watch  `cmd:"" help:"Print ticket events as they come, over lost connections too."`
+	DryRun cli.DryRun `cmd:"" help:"Tell what would follow from an alert, and do nothing."`
+	Lambda Lambda     `cmd:"" help:"Try lambdas, without a server."`
+	Fake   Fake       `cmd:"" help:"Run a fake of an external system, to try everything without an account."`
 }
 
 // streams are what a command reads and writes.
