@@ -118,7 +118,7 @@ func TestRestAnswersLookAsThoseOfTheContract(t *testing.T) {
 		{"POST", "/incidents/" + incident + "/notes", body("POST_note.request"), 200, "POST_note.200"},
 		{"PUT", "/incidents", body("PUT_incidents_resolve.request"), 200, "PUT_incidents_resolve.200"},
 		{"PUT", "/incidents", body("PUT_incidents_resolve.request"), 400, "400.already-resolved"},
-		{"POST", "/webhook_subscriptions", body("POST_webhook_subscriptions.request"), 201, "POST_webhook_subscriptions.response"},
+		{"POST", "/webhook_subscriptions", body("POST_webhook_subscriptions.request"), 200, "POST_webhook_subscriptions.response"},
 		{"GET", "/incidents/Q9", "", 404, "404"},
 		{"GET", "/nothing", "", 404, "404"},
 	} {
