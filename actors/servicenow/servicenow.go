@@ -47,7 +47,7 @@ const setupHelp = `1. Make a user for this server with **Web service access only
 2. Give its user id and password. For OAuth make an endpoint for external clients in **Application Registry** and give its client id and secret, too; without a password, the client's own credentials are used where the instance allows that grant.
 3. Choose **closeCode** out of the resolution codes of your instance: most of them refuse to resolve without one.
 
-What changes there is asked for each minute. To hear of it at once, generate a secret (` + "`echo whsec_$(openssl rand -base64 32)`" + `), give it as **webhookSecret**, and let an administrator make an *async* business rule on the table, after update and delete, with the condition *Correlation display is Tocsin* and *State changes*:
+What changes there is asked for each minute. To hear of it at once, generate a secret (` + "`echo whsec_$(openssl rand -base64 32)`" + `), give it as **webhookSecret**, and let an administrator make an *async* business rule on the table, after update, with the condition *Correlation display is Tocsin* and *State changes*:
 
     var body = JSON.stringify({table: current.getTableName(), sys_id: current.getUniqueValue(), number: current.getValue('number'),
       state: current.getValue('state'), sys_updated_on: current.getValue('sys_updated_on'), sys_updated_by: current.getValue('sys_updated_by'),
