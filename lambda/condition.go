@@ -1,7 +1,8 @@
 // Package lambda decides and changes by what a user wrote, within hard limits
-// of time and memory. Here it holds conditions, which are CEL expressions over
-// the alert and its ticket. It knows no books and no actors, and it asks
-// nothing of the outside.
+// of time and memory. Conditions are CEL expressions over the alert and its
+// ticket, evaluated in this process. Lambdas and templates are programs, which a
+// Crew runs in processes of their own. It knows no books and no actors, and it
+// asks nothing of the outside.
 package lambda
 
 import (

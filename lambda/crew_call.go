@@ -2,7 +2,6 @@ package lambda
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,14 +22,17 @@ func (c *Crew) CheckLambda(ctx context.Context, source string) error {
 	return told(source, answer.Fault)
 }
 
-// RunLambda calls a lambda once. See docs of the language at dispatch.LambdaCall:
-// the default export gets the alert and ctx, and returns the alert, null to drop
-// it, or an object whose own property alert is one of the two and whose logs
-// are added to the log.
+// RunLambda calls a lambda once. Its default export gets the alert and ctx, and
+// returns the alert, null to drop it, or an object whose own property alert is
+// one of the two and whose logs, a list, are added to the log.
 //
-// ctx has now (a Date), ticket, action, config, log(…), cidr(ip, range),
-// hash(text, "sha256" | "sha1" | "md5"), base64.encode and decode, parseUrl(text).
-// Date and Math.random follow from Now and Seed, and the time zone is UTC.
+// ctx is frozen and has now (a Date), ticket, action, config, log(…),
+// cidr(ip, range), hash(text, "sha256" | "sha1" | "md5"), base64.encode(text) and
+// decode(text), and parseUrl(text), which gives scheme, host, port, path, query
+// and fragment, or null. console.log is the same as log. Date and Math.random
+// follow from Now and Seed, and the time zone is UTC. There is no other global
+// beside those of ECMAScript. Numbers are doubles: whole ones above 2^53 lose
+// digits. What a lambda leaves for later, such as promises, never runs.
 func (c *Crew) RunLambda(ctx context.Context, call dispatch.LambdaCall) dispatch.LambdaResult {
 	began := time.Now()
 	if size := len(call.Alert) + len(call.Config) + len(call.Ticket) + len(call.Action); size > maxJob {
@@ -67,7 +69,7 @@ func (c *Crew) RenderTemplate(ctx context.Context, call dispatch.TemplateCall) d
 	if len(call.Data) > maxJob {
 		return dispatch.TemplateResult{Err: fmt.Errorf("the data has %d bytes; a template takes at most %d MiB", len(call.Data), maxJob>>20)}
 	}
-	answer, err := c.do(ctx, wire.Job{Do: wire.RenderTemplate, Source: call.Text, Form: call.Form, Data: json.RawMessage(call.Data)})
+	answer, err := c.do(ctx, wire.Job{Do: wire.RenderTemplate, Source: call.Text, Form: call.Form, Data: call.Data})
 	if err == nil {
 		err = told(call.Text, answer.Fault)
 	}

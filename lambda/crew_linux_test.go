@@ -24,10 +24,10 @@ func beParent() {
 	c := NewCrew(Options{Size: 1, Deadline: time.Hour})
 	w, err := hire(context.Background(), c.o)
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		return
 	}
-	fmt.Println(w.process.Process.Pid)
+	fmt.Fprintln(os.Stdout, w.process.Process.Pid)
 	_, _ = w.do(context.Background(), wire.Job{Do: wire.RunLambda, Source: endless, Alert: []byte("{}")})
 }
 

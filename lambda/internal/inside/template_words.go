@@ -51,7 +51,7 @@ func (s *show) words() map[string]any {
 func onText(f func(string) (any, error)) func(any) (any, error) {
 	return func(v any) (any, error) {
 		if missing(v) {
-			return nil, nil //nolint:nilnil // nothing for nothing
+			return nil, nil // nothing for nothing
 		}
 		text, err := plain(v)
 		if err != nil {
