@@ -123,7 +123,10 @@ const maxWorker = 200 << 20
 // clock is also that of whatever else the machine does, so what was late is
 // looked at once more: a source that escapes does so each time.
 func TestHostileSourcesAreContained(t *testing.T) {
-	const limit = 150 * time.Millisecond * slack
+	if slack > 1 {
+		t.Skip("workers with the race detector in them say nothing of time and memory; the other tests look for races")
+	}
+	const limit = 150 * time.Millisecond
 	c := crew(t, Options{Size: 1, Deadline: limit})
 	once := func(t *testing.T, run func() string) (late error) {
 		t.Helper()
@@ -133,13 +136,13 @@ func TestHostileSourcesAreContained(t *testing.T) {
 		after := c.RunLambda(t.Context(), call(`export default (a) => ({...a, ok: Object.keys({}).length === 0})`))
 		peak := peakOfWorkers(t)
 		t.Logf("%v, until now at most %d MiB, %.120q", took.Round(time.Millisecond), peak>>20, ended)
-		if slack == 1 && peak > maxWorker {
+		if peak > maxWorker {
 			t.Errorf("a worker grew to %d MiB", peak>>20)
 		}
 		switch {
 		case after.Err != nil || !strings.Contains(string(after.Alert), `"ok":true`):
 			return fmt.Errorf("the next lambda gave %s, %w", after.Alert, after.Err)
-		case took > limit+300*time.Millisecond*slack:
+		case took > limit+300*time.Millisecond:
 			return fmt.Errorf("took %v", took)
 		}
 		return nil

@@ -70,7 +70,7 @@ export default (a, ctx) => { Object.prototype.leak++; ctx.log(++n, ++globalThis.
 
 func TestLogsAreBounded(t *testing.T) {
 	c := crew(t, Options{Size: 1})
-	r := c.RunLambda(t.Context(), call(`export default (a, ctx) => { for (let i = 0; i < 500; i++) ctx.log("é".repeat(5000)); return a }`))
+	r := c.RunLambda(t.Context(), call(`export default (a, ctx) => { for (let i = 0; i < 150; i++) ctx.log("é".repeat(5000)); return a }`))
 	if r.Err != nil || len(r.Logs) != 101 || len([]rune(r.Logs[0])) != 1001 || r.Logs[100] != "… more lines are left out" {
 		t.Errorf("got %d lines, %v", len(r.Logs), r.Err)
 	}
@@ -78,7 +78,7 @@ func TestLogsAreBounded(t *testing.T) {
 
 // Logs tell how far a lambda came before it failed.
 func TestLogsOfAFailure(t *testing.T) {
-	c := crew(t, Options{Size: 1, Deadline: 100 * time.Millisecond * slack})
+	c := crew(t, Options{Size: 1, Deadline: 300 * time.Millisecond * slack})
 	for _, source := range []string{
 		`export default (a, ctx) => { ctx.log("here"); null.x }`,
 		`export default (a, ctx) => { ctx.log("here"); for (;;) {} }`,
@@ -148,7 +148,7 @@ func TestNobodyIsFree(t *testing.T) {
 // come through between them.
 func TestHangingLambdasStarveNobody(t *testing.T) {
 	const limit = 200 * time.Millisecond * slack
-	c := crew(t, Options{Size: 2, Deadline: limit})
+	c := crew(t, Options{Size: 2, Deadline: limit, Wait: 10 * time.Second * slack})
 	var calls sync.WaitGroup
 	for i := range 64 {
 		source := quick
@@ -160,7 +160,7 @@ func TestHangingLambdasStarveNobody(t *testing.T) {
 			if (r.Err == nil) != (source == quick) {
 				t.Errorf("call %d gave %v", i, r.Err)
 			}
-			if r.Duration > 4*(limit+500*time.Millisecond*slack) {
+			if r.Duration > 4*(limit+500*time.Millisecond)*slack {
 				t.Errorf("call %d took %v", i, r.Duration)
 			}
 		})
