@@ -20,13 +20,14 @@ type operation struct {
 	s       *Server
 	began   time.Time
 	context *graphql.OperationContext
-	refused gqlerror.List // why it cannot run
+	given   map[string]any // the variables as they came
+	refused gqlerror.List  // why it cannot run
 	seen    Operation
 }
 
 // prepare parses, validates and weighs an operation. It runs nothing.
 func (s *Server) prepare(ctx context.Context, params *graphql.RawParams) *operation {
-	op := &operation{s: s, began: time.Now(), context: &graphql.OperationContext{}}
+	op := &operation{s: s, began: time.Now(), context: &graphql.OperationContext{}, given: params.Variables}
 	op.validate(graphql.StartOperationTrace(ctx), params)
 	if len(op.refused) > 0 {
 		op.refused = limited(op.refused)
@@ -96,10 +97,59 @@ func (op *operation) run(ctx context.Context) []byte {
 	return answer
 }
 
-// follow executes a subscription and shows each answer until the stream or ctx
-// ends, or show says no. It returns why the stream failed, for the caller to
-// tell; nil when it ended well.
-func (op *operation) follow(ctx context.Context, st *stream, show func(data []byte) bool) *gqlerror.Error {
+// follow shows each answer of a subscription with its place in the ledger, after
+// the place to resume at, until the stream or ctx ends, or show says no. It
+// returns why the stream failed, for the caller to tell; nil when it ended well.
+// What others ask, too, is executed once for all.
+func (op *operation) follow(ctx context.Context, resume string, show func(place string, data []byte) bool) *gqlerror.Error {
+	key := op.key(callerOf(ctx))
+	if key == "" {
+		return op.alone(ctx, resume, show)
+	}
+	seat, leave := op.s.chorus.join(ctx, key, op)
+	defer leave()
+	for {
+		met, more := false, true
+		failed := op.alone(ctx, resume, func(place string, data []byte) bool {
+			resume, more = place, show(place, data)
+			met = seat.meets(place)
+			return more && !met
+		})
+		if !met || !more {
+			return failed
+		}
+		for songs, ok := seat.next(ctx); ok; songs, ok = seat.next(ctx) {
+			for _, one := range songs {
+				if !show(one.place, one.data) {
+					return nil
+				}
+				resume = one.place
+			}
+		}
+		if ended := context.Cause(ctx); ended != nil {
+			return op.cut(ctx, ended, nil)
+		}
+	}
+}
+
+// cut is why a stream failed whose context has ended: the caller hears of the end
+// of his token, and of nothing else.
+func (op *operation) cut(ctx context.Context, ended error, failed *gqlerror.Error) *gqlerror.Error {
+	switch {
+	case errors.Is(ended, context.Canceled): // the caller went; nobody is told
+		return nil
+	case failed == nil && errors.Is(ended, dispatch.ErrUnauthenticated):
+		failed = op.s.present(ctx, ended)
+	}
+	if failed != nil {
+		op.note(gqlerror.List{failed})
+	}
+	return failed
+}
+
+// alone executes a subscription for itself.
+func (op *operation) alone(ctx context.Context, resume string, show func(place string, data []byte) bool) *gqlerror.Error {
+	st := &stream{resume: resume, places: make(chan string, 4)}
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, streamKey{}, st))
 	var failed *gqlerror.Error
 	op.each(ctx, func(r *graphql.Response) bool {
@@ -107,24 +157,15 @@ func (op *operation) follow(ctx context.Context, st *stream, show func(data []by
 			failed = r.Errors[0]
 			return false
 		}
-		return show(op.render(r))
+		return show(<-st.places, op.render(r))
 	})
 	ended := context.Cause(ctx)
 	cancel()
 	err := st.failed()
-	switch {
-	case errors.Is(ended, context.Canceled): // the caller went; nobody is told
-		failed = nil
-	case failed != nil:
-	case errors.Is(ended, dispatch.ErrUnauthenticated):
-		failed = op.s.present(ctx, ended)
-	case ended == nil && err != nil:
+	if failed == nil && ended == nil && err != nil {
 		failed = op.s.present(ctx, err)
 	}
-	if failed != nil {
-		op.note(gqlerror.List{failed})
-	}
-	return failed
+	return op.cut(ctx, ended, failed)
 }
 
 // each hands the answers of an operation on. A panic outside of any field is

@@ -50,6 +50,7 @@ type Server struct {
 	exec   *executor.Executor
 	guards map[string]dispatch.Scope
 	vigil  *vigil
+	chorus chorus
 
 	mu       sync.Mutex
 	draining bool

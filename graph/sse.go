@@ -53,13 +53,12 @@ func (op *operation) serveEvents(ctx context.Context, w http.ResponseWriter, r *
 func (op *operation) stream(ctx context.Context, e *events, resume string) *gqlerror.Error {
 	ctx, cancel, stop := until(ctx, op.s.soft)
 	defer stop()
-	st := &stream{resume: resume, places: make(chan string, 4)}
-	answers := make(chan []byte)
+	answers := make(chan song)
 	result := make(chan *gqlerror.Error, 1)
 	go func() { // ends with ctx; result is waited for below
-		result <- op.follow(ctx, st, func(data []byte) bool {
+		result <- op.follow(ctx, resume, func(place string, data []byte) bool {
 			select {
-			case answers <- data:
+			case answers <- song{place, data}:
 				return true
 			case <-ctx.Done():
 				return false
@@ -70,8 +69,8 @@ func (op *operation) stream(ctx context.Context, e *events, resume string) *gqle
 	defer idle.Stop()
 	for {
 		select {
-		case data := <-answers:
-			e.next(<-st.places, data)
+		case one := <-answers:
+			e.next(one.place, one.data)
 		case <-idle.C:
 			e.write(":\n\n")
 		case failed := <-result:

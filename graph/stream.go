@@ -11,7 +11,7 @@ import (
 // stream is what a transport and the resolver of its subscription share.
 type stream struct {
 	resume string      // where to go on, from Last-Event-ID; over the argument `after`
-	places chan string // the cursor of each answer, in order; nil when nobody asks
+	places chan string // the cursor of each answer, in order
 
 	pumps sync.WaitGroup
 	mu    sync.Mutex
@@ -67,9 +67,6 @@ func follow[T, A any](ctx context.Context, s *stream, w *dispatch.Watch[T], plac
 
 // mark leaves the place of the next answer for the transport.
 func (s *stream) mark(ctx context.Context, place string) bool {
-	if s.places == nil {
-		return true
-	}
 	select {
 	case s.places <- place:
 		return true

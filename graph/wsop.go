@@ -37,7 +37,7 @@ func (o *socketOp) run(params *graphql.RawParams) {
 	case op.is(ast.Subscription):
 		ctx, _, stop := until(o.ctx, o.c.s.soft)
 		defer stop()
-		if failed := op.follow(ctx, &stream{}, o.next); failed != nil {
+		if failed := op.follow(ctx, "", func(_ string, data []byte) bool { return o.next(data) }); failed != nil {
 			o.fail(failed)
 			return
 		}
