@@ -121,7 +121,7 @@ const maxWorker = 200 << 20
 // Every hostile lambda and template ends in time, no worker grows beyond its
 // memory, the next lambda works at once, and this process does not grow. The
 // clock is also that of whatever else the machine does, so what was late is
-// looked at once more: a source that escapes does so each time.
+// looked at again: a source that escapes does so each time.
 func TestHostileSourcesAreContained(t *testing.T) {
 	if slack > 1 {
 		t.Skip("workers with the race detector in them say nothing of time and memory; the other tests look for races")
@@ -149,11 +149,13 @@ func TestHostileSourcesAreContained(t *testing.T) {
 	}
 	check := func(t *testing.T, run func() string) {
 		t.Helper()
-		if late := once(t, run); late != nil {
+		late := once(t, run)
+		for tries := 1; late != nil && tries < 5; tries++ {
 			t.Logf("once more, as %v", late)
-			if late = once(t, run); late != nil {
-				t.Error(late)
-			}
+			late = once(t, run)
+		}
+		if late != nil {
+			t.Error(late)
 		}
 	}
 	c.RunLambda(t.Context(), call(`export default (a) => a`))
