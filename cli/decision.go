@@ -87,7 +87,11 @@ func (d *decision) tell(out *page) {
 	}
 	d.tellLambdas(out)
 	for _, r := range d.Requests {
-		out.line("  request through %s: %s", r.APIConfigName, r.Request)
+		request := string(r.Request)
+		if request == "{}" {
+			request = "nothing"
+		}
+		out.line("  request through %s: %s", r.APIConfigName, request)
 		if r.Problem != "" {
 			out.block("    problem: ", r.Problem)
 		}

@@ -1,10 +1,13 @@
 // Package cli is the counter: the commands that speak to a running server as
 // any client would, over HTTP and WebSocket. Raise hands in alerts from JSON
-// lines, Watch prints what happens to tickets.
+// lines, Watch prints what happens to tickets, DryRun tells what would follow
+// from an alert. TestLambda alone asks no server: it runs a lambda in the sandbox
+// that it is handed.
 //
-// It knows the public contract and nothing of the rooms behind it. It decides
-// nothing about alerts, and keeps nothing between two runs: what makes a run
-// repeatable is in the idempotency keys and the cursors.
+// It knows the public contract and nothing of the rooms behind it but the hub's
+// trial of a lambda. It decides nothing about alerts, and keeps nothing between
+// two runs: what makes a run repeatable is in the idempotency keys and the
+// cursors.
 package cli
 
 import (
