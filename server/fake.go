@@ -17,6 +17,7 @@ import (
 	"tocsin/fake/pagerduty"
 	"tocsin/fake/peplink"
 	"tocsin/fake/sentinelone"
+	"tocsin/fake/servicenow"
 	"tocsin/fake/slack"
 	"tocsin/fake/smtp"
 	"tocsin/fake/webhook"
@@ -25,7 +26,7 @@ import (
 // Fake runs a vendor that behaves as its documentation says and fails by
 // script, so that everything can be tried without an account.
 type Fake struct {
-	Vendor string `arg:"" enum:"slack,pagerduty,jira,sentinelone,peplink,smtp,webhook" help:"Which one: slack, pagerduty, jira, sentinelone, peplink, smtp or webhook."`
+	Vendor string `arg:"" enum:"slack,pagerduty,jira,servicenow,sentinelone,peplink,smtp,webhook" help:"Which one: slack, pagerduty, jira, servicenow, sentinelone, peplink, smtp or webhook."`
 	Listen string `default:"127.0.0.1:0" help:"Where it listens."`
 	Script string `type:"existingfile" placeholder:"FILE" env:"-" help:"JSON list of what goes wrong, in order, such as [{\"status\": 503, \"times\": 2}, {\"apply\": true, \"reset\": true}]."`
 }
@@ -102,6 +103,11 @@ func (f *Fake) open() (vendor, error) {
 		s := jira.New(jira.Options{})
 		return f.openHTTP(s, s.Server, sitePeople(s), func(url string) map[string]any {
 			return map[string]any{"settings": map[string]any{"url": url, "email": "bot@example.com"}, "secrets": map[string]any{"apiToken": "token-of-the-fake"}}
+		})
+	case "servicenow":
+		i := servicenow.New(servicenow.Options{})
+		return f.openHTTP(i, i.Server, instancePeople(i), func(url string) map[string]any {
+			return map[string]any{"settings": map[string]any{"url": url, "username": "tocsin"}, "secrets": map[string]any{"password": "password-of-the-fake"}}
 		})
 	case "sentinelone":
 		c := sentinelone.New(sentinelone.Options{})

@@ -19,6 +19,7 @@ func TestFake(t *testing.T) {
 	for vendor, config := range map[string]map[string]any{
 		"slack": {"channel": "#alerts"}, "pagerduty": nil, "webhook": nil, "smtp": {"to": []string{"soc@example.com"}},
 		"jira":        {"project": "SEC"},
+		"servicenow":  {"category": "network"},
 		"sentinelone": {"target": fakeThreat, "note": "{{.Alert.Summary}}"},
 		"peplink":     {"operation": "block", "client": fakeClient, "group": "Branches", "aclId": "12"},
 	} {
@@ -96,6 +97,10 @@ func TestFakePeople(t *testing.T) {
 		{
 			vendor: "jira", act: "move?to=Done", want: "CLOSED", config: map[string]any{"project": "SEC"},
 			before: `mutation($id: ID!) { installActorWebhook(input: {id: $id}) { userErrors { message } } }`,
+		},
+		{
+			vendor: "servicenow", act: "state?state=2", want: "ACKNOWLEDGED", config: map[string]any{},
+			after: `mutation($id: ID!) { refreshTicket(input: {id: $id}) { userErrors { message } } }`,
 		},
 		{
 			vendor: "sentinelone", act: "status?status=in_progress", want: "ACKNOWLEDGED", config: map[string]any{"target": fakeThreat},

@@ -14,6 +14,7 @@ import (
 	"tocsin/fake/jira"
 	"tocsin/fake/pagerduty"
 	"tocsin/fake/sentinelone"
+	"tocsin/fake/servicenow"
 	"tocsin/fake/slack"
 )
 
@@ -100,6 +101,21 @@ func sitePeople(s *jira.Site) people {
 			return errors.New("issue: there is none yet; raise an alert first")
 		}
 		return s.Move(key, cmp.Or(q.Get("to"), "Done"), jane)
+	}}}
+}
+
+// instancePeople set the state of incidents.
+func instancePeople(i *servicenow.Instance) people {
+	return people{"state": {"?state=2&id=", func(_ context.Context, q url.Values) error {
+		id := q.Get("id")
+		if all := i.Records("incident"); id == "" && len(all) > 0 {
+			id = all[len(all)-1].Columns["sys_id"]
+		}
+		if id == "" {
+			return errors.New("id: there is no incident yet; raise an alert first")
+		}
+		i.SetState(id, cmp.Or(q.Get("state"), "2"), "beth.anglin")
+		return nil
 	}}}
 }
 
