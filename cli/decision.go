@@ -45,17 +45,17 @@ func (d *dryRan) String() string {
 	var out page
 	switch t := d.WouldJoinTicket; {
 	case t != nil:
-		out.line("The alert would join T-%d, which is %s: %s", t.Number, t.Status, cut(t.Title, maxShown))
+		out.linef("The alert would join T-%d, which is %s: %s", t.Number, t.Status, cut(t.Title, maxShown))
 	case d.WouldOpenTicket:
-		out.line("The alert would open a ticket.")
+		out.linef("The alert would open a ticket.")
 	default:
-		out.line("The alert would have no ticket.")
+		out.linef("The alert would have no ticket.")
 	}
 	if len(d.Decisions) == 0 {
-		out.line("No action applies to its behavior model.")
+		out.linef("No action applies to its behavior model.")
 	}
 	for _, one := range d.Decisions {
-		out.line("")
+		out.linef("")
 		one.tell(&out)
 	}
 	return out.String()
@@ -74,7 +74,7 @@ func (d *decision) tell(out *page) {
 	if said == "" {
 		said = "is decided"
 	}
-	out.line("%s %s (%s): %s.", d.ActionName, said, d.Verdict, d.Reason)
+	out.linef("%s %s (%s): %s.", d.ActionName, said, d.Verdict, d.Reason)
 	for _, problem := range d.Problems {
 		out.block("  problem: ", problem)
 	}
@@ -83,7 +83,7 @@ func (d *decision) tell(out *page) {
 		if clause.Result != nil {
 			result = fmt.Sprint(*clause.Result)
 		}
-		out.line("  clause %s: %s%s", result, cut(clause.Expression, maxShown), seen(clause.Values))
+		out.linef("  clause %s: %s%s", result, cut(clause.Expression, maxShown), seen(clause.Values))
 	}
 	d.tellLambdas(out)
 	for _, r := range d.Requests {
@@ -91,7 +91,7 @@ func (d *decision) tell(out *page) {
 		if request == "{}" {
 			request = "nothing"
 		}
-		out.line("  request through %s: %s", r.APIConfigName, request)
+		out.linef("  request through %s: %s", r.APIConfigName, request)
 		if r.Problem != "" {
 			out.block("    problem: ", r.Problem)
 		}
@@ -100,12 +100,12 @@ func (d *decision) tell(out *page) {
 
 func (d *decision) tellLambdas(out *page) {
 	for _, l := range d.Lambdas {
-		out.line("  lambda %s, version %d", l.Name, l.Version)
+		out.linef("  lambda %s, version %d", l.Name, l.Version)
 		for _, line := range l.Logs {
-			out.line("    log: %s", line)
+			out.linef("    log: %s", line)
 		}
 		for _, change := range changes(l.Difference) {
-			out.line("    changed %s", change)
+			out.linef("    changed %s", change)
 		}
 		if l.Error != "" {
 			out.block("    error: ", l.Error)
@@ -146,7 +146,7 @@ func changes(difference json.RawMessage) []string {
 // page is a text of lines that are safe to print on a terminal.
 type page struct{ strings.Builder }
 
-func (p *page) line(format string, values ...any) {
+func (p *page) linef(format string, values ...any) {
 	p.WriteString(plain(fmt.Sprintf(format, values...)) + "\n")
 }
 

@@ -127,7 +127,7 @@ func TestDryRunEnds(t *testing.T) {
 		said        string
 	}{
 		{"no object", `[]`, 200, dryRunAnswer, 2, "--alert: "},
-		{"a misspelt field", `{"behaviorModel": "m", "sumary": "s"}`, 200, dryRunAnswer, 2, `"sumary": is not a field of an alert`},
+		{"a misspelt field", `{"behaviorModel": "m", "sumarry": "s"}`, 200, dryRunAnswer, 2, `"sumarry": is not a field of an alert`},
 		{"no summary", `{"behaviorModel": "m"}`, 200, dryRunAnswer, 2, "summary: is missing"},
 		{"refused", someAlert, 200, `{"data": {"dryRun": {"decisions": [], "userErrors": [{"message": "alert.link is not a web address", "path": ["input", "alert", "link"]}]}}}`, 1, "does not take the alert: alert.link is not a web address"},
 		{"no scope", someAlert, 200, `{"data": {"dryRun": null}, "errors": [{"message": "no", "extensions": {"code": "FORBIDDEN"}}]}`, 1, "use one with the scope READ"},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -106,6 +107,9 @@ func (t *TestLambda) cases(ctx context.Context, std IO, sandbox dispatch.Sandbox
 		return exit{codeUsage, "--cases: there is none; give some such as [{\"name\": \"drops scanners\", \"alert\": {\"source\": \"nessus\"}, \"expect\": null}]"}
 	}
 	wrong, err := trial.Cases(ctx, sandbox)
+	if refused, ok := errors.AsType[*dispatch.Refusal](err); ok {
+		return exit{codeUsage, plain(refused.Error())}
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %s", plain(t.File), plainLines(err.Error()))
 	}

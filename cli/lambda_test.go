@@ -54,7 +54,7 @@ func TestTestLambda(t *testing.T) {
 		"cases.json": `[{"name": "raises", "alert": {"key": "root"}, "expect": {"severity": "CRITICAL"}}, {"name": "drops", "alert": {"key": "scanner"}, "expect": null}]`,
 		"failing.json": `[{"name": "raises", "alert": {"key": "root"}, "expect": {"severity": "CRITICAL"}}, {"name": "drops", "alert": {"key": "x"}},
 			{"name": "goes on", "alert": {"key": "scanner"}, "expect": {}}, {"name": "breaks", "alert": {"key": "broken"}, "expect": {}}]`,
-		"typo.json": `[{"name": "n", "alert": {}, "expected": {}}]`, "none.json": `[]`,
+		"typo.json": `[{"name": "n", "alert": {}, "expected": {}}]`, "none.json": `[]`, "unnamed.json": `[{"alert": {}}]`,
 	})
 	for _, row := range []struct {
 		name      string
@@ -82,6 +82,7 @@ FAIL goes on: it dropped the alert
 FAIL breaks: line 5, column 41: Error: no such luck`, "4 of 4 cases failed"},
 		{"cases of what does not compile", TestLambda{File: "syntax.js", Cases: "cases.json"}, 1, "", "syntax.js: source cannot be used: line 2, column 13"},
 		{"a misspelt case", TestLambda{File: "wary.ts", Cases: "typo.json"}, 2, "", `unknown field "expected"`},
+		{"a case without a name", TestLambda{File: "wary.ts", Cases: "unnamed.json"}, 2, "", "tests.0.name is empty"},
 		{"no cases", TestLambda{File: "wary.ts", Cases: "none.json"}, 2, "", "--cases: there is none"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

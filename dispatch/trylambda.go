@@ -3,11 +3,12 @@ package dispatch
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // LambdaTrial is a lambda that is tried without a desk, and what it is tried on.
 type LambdaTrial struct {
-	Lambda Lambda // its Tests are those of Cases
+	Lambda Lambda // Source, Config, and Tests for Cases
 	Alert  JSON   // fields of an alert; the others are as in an alert of no special kind
 	Ticket JSON   // ctx.ticket; nil for null
 }
@@ -15,14 +16,15 @@ type LambdaTrial struct {
 // Run runs the lambda once, at the time when the alert was received. The error
 // says what is wrong with the trial; that the lambda failed is in the trace.
 func (t LambdaTrial) Run(ctx context.Context, sandbox Sandbox) (LambdaTried, error) {
-	if err := t.check(); err != nil {
+	l, err := t.lambda()
+	if err != nil {
 		return LambdaTried{}, err
 	}
 	a, err := sampleAlert(t.Alert)
 	if err != nil {
 		return LambdaTried{}, err
 	}
-	got := runLambda(ctx, sandbox, t.Lambda, a, t.Ticket, nil, a.ReceivedAt)
+	got := runLambda(ctx, sandbox, l, a, t.Ticket, nil, a.ReceivedAt)
 	out := LambdaTried{Dropped: got.dropped, Trace: got.trace}
 	if got.err == nil && !got.dropped {
 		out.Output = got.alert.shown()
@@ -33,14 +35,15 @@ func (t LambdaTrial) Run(ctx context.Context, sandbox Sandbox) (LambdaTried, err
 // Cases runs the lambda's tests as a change of it would: what is wrong with
 // each, or "". The error says why none was run.
 func (t LambdaTrial) Cases(ctx context.Context, sandbox Sandbox) ([]string, error) {
-	if err := t.check(); err != nil {
+	l, err := t.lambda()
+	if err != nil {
 		return nil, err
 	}
-	if err := sandbox.CheckLambda(ctx, t.Lambda.Source); err != nil {
+	if err := sandbox.CheckLambda(ctx, l.Source); err != nil {
 		return nil, fmt.Errorf("source cannot be used: %w", err)
 	}
-	wrong := make([]string, len(t.Lambda.Tests))
-	for i, test := range t.Lambda.Tests {
+	wrong := make([]string, len(l.Tests))
+	for i, test := range l.Tests {
 		wrong[i] = test.try(ctx, sandbox, t)
 	}
 	return wrong, nil
@@ -66,15 +69,11 @@ func (test LambdaTest) try(ctx context.Context, sandbox Sandbox, t LambdaTrial) 
 	return unlike(test.Expect, tried.Output)
 }
 
-// check says what is wrong with the lambda, whose expectations of null become nil.
-func (t *LambdaTrial) check() error {
-	if t.Lambda.Name == "" {
-		t.Lambda.Name = "draft"
-	}
-	if t.Lambda.OnError == "" {
-		t.Lambda.OnError = PassUnchanged
-	}
+// lambda is the checked one, whose expectations of null are nil.
+func (t LambdaTrial) lambda() (Lambda, error) {
+	l := t.Lambda
+	l.Name, l.OnError, l.Tests = "draft", PassUnchanged, slices.Clone(l.Tests)
 	var c checker
-	t.Lambda.check(&c)
-	return refused(c.problems)
+	l.check(&c)
+	return l, refused(c.problems)
 }
