@@ -82,6 +82,9 @@ func meaning(e *quickjs.Error) string {
 	if e.Name == "" {
 		text = "threw " + text
 	}
+	if text == "threw null" { // so the engine says it, too, where no room is left for an error
+		text += ", or ran out of memory"
+	}
 	return short(text)
 }
 
