@@ -142,7 +142,7 @@ func (d *Desk) tryLambda(ctx context.Context, l *Lambda) error {
 		return Refuse(CodeInvalid, "source", "cannot be used: "+err.Error())
 	}
 	for i, test := range l.Tests {
-		if wrong := d.tryCase(ctx, *l, test); wrong != "" {
+		if wrong := test.try(ctx, d.options.Sandbox, LambdaTrial{Lambda: *l}); wrong != "" {
 			c.add(CodeInvalid, "tests."+strconv.Itoa(i), fmt.Sprintf("%q does not pass: %s", test.Name, wrong))
 		}
 	}
@@ -172,26 +172,6 @@ func (l *Lambda) check(c *checker) {
 			l.Tests[i].Expect = nil
 		}
 	}
-}
-
-// tryCase runs a test of a lambda; what is wrong, or "".
-func (d *Desk) tryCase(ctx context.Context, l Lambda, test LambdaTest) string {
-	a, err := sampleAlert(test.Alert)
-	if err != nil {
-		return err.Error()
-	}
-	got := runLambda(ctx, d.options.Sandbox, l, a, nil, nil, a.ReceivedAt)
-	switch {
-	case got.err != nil:
-		return got.err.Error()
-	case got.dropped && test.Expect == nil:
-		return ""
-	case got.dropped:
-		return "it dropped the alert"
-	case test.Expect == nil:
-		return "it did not drop the alert"
-	}
-	return unlike(test.Expect, got.alert.shown())
 }
 
 // sampleAlert is the alert of a test: the fields that are given over those of an

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -37,9 +38,7 @@ func (p *planner) run(ctx context.Context, action Action, open *OpenTicket) (r r
 		if r.verdict != "" {
 			break
 		}
-		for name, raw := range changed {
-			change[name] = raw
-		}
+		maps.Copy(change, changed)
 	}
 	if len(change) > 0 {
 		r.change = written(change)

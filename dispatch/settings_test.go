@@ -144,6 +144,19 @@ func TestRenderHTML(t *testing.T) {
 	}
 }
 
+// TestRenderHTMLPlace: a value is escaped for where it stands.
+func TestRenderHTMLPlace(t *testing.T) {
+	a := Alert{Attributes: JSON(`{"url": "javascript:alert(1)", "to": "https://x.example/?a=1&b=2"}`)}
+	got, problems := RenderSettings(&page{}, JSON(`{"html": "<a href='{{.Alert.Attributes.url}}'>a</a><a href='{{.Alert.Attributes.to}}'>{{.Alert.Key}}</a>"}`), a, nil, "")
+	settings, err := Unpack(&page{}, got)
+	if err != nil || problems != nil {
+		t.Fatal(err, problems)
+	}
+	if html := settings.(*page).HTML; html != `<a href='#ZgotmplZ'>a</a><a href='https://x.example/?a=1&amp;b=2'></a>` {
+		t.Errorf("rendered %s", html)
+	}
+}
+
 // TestRenderBroken: a template that does not render falls back to the default
 // text, and the problem is told.
 func TestRenderBroken(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
+	"html/template"
 	"strconv"
 	"strings"
 	"text/template/parse"
@@ -34,14 +34,18 @@ func HasLogic(text string) bool {
 // RenderTemplate fills in a checked template. A field that is absent gives an
 // empty text.
 func RenderTemplate(text string, a Alert, t *Ticket, ticketURL string) (string, error) {
-	return renderTemplate(text, escapes["true"], a, t, ticketURL)
+	return renderTemplate(text, "true", a, t, ticketURL)
 }
 
-func renderTemplate(text string, escape func(string) string, a Alert, t *Ticket, ticketURL string) (string, error) {
+func renderTemplate(text, form string, a Alert, t *Ticket, ticketURL string) (string, error) {
 	parts, err := compileTemplate(text)
 	if err != nil {
 		return "", err
 	}
+	if form == "html" {
+		return renderHTML(text, parts, a, t, ticketURL)
+	}
+	escape := escapes[form]
 	var out strings.Builder
 	for _, part := range parts {
 		if part.field == nil {
@@ -56,6 +60,39 @@ func renderTemplate(text string, escape func(string) string, a Alert, t *Ticket,
 	return Cut(out.String(), maxRendered), nil
 }
 
+// renderHTML fills in a template of HTML: what fields hold is escaped for the
+// place where it stands, be it a text, an address or a script.
+func renderHTML(text string, parts []templatePart, a Alert, t *Ticket, ticketURL string) (string, error) {
+	page, err := template.New("template").Parse(text)
+	if err != nil {
+		return "", fmt.Errorf("is not a template: %w", err)
+	}
+	data := map[string]any{}
+	for _, part := range parts {
+		if part.field != nil {
+			set(data, part.field, templateValue(part.field, a, t, ticketURL))
+		}
+	}
+	var out strings.Builder
+	if err := page.Execute(&out, data); err != nil {
+		return "", fmt.Errorf("cannot be filled in: %w", err)
+	}
+	return Cut(out.String(), maxRendered), nil
+}
+
+// set puts a value at its path.
+func set(data map[string]any, path []string, value string) {
+	for ; len(path) > 1; path = path[1:] {
+		inner, ok := data[path[0]].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+			data[path[0]] = inner
+		}
+		data = inner
+	}
+	data[path[0]] = value
+}
+
 // maxRendered is the size of a rendered text, in bytes; what is over is cut
 // visibly.
 const maxRendered = 100 << 10
@@ -63,7 +100,6 @@ const maxRendered = 100 << 10
 // escapes are how the values of fields are written into a form of template.
 var escapes = map[string]func(string) string{
 	"true": func(value string) string { return value },
-	"html": html.EscapeString,
 	"json": inJSON,
 }
 
@@ -72,7 +108,7 @@ func inJSON(text string) string {
 	var out strings.Builder
 	e := json.NewEncoder(&out)
 	e.SetEscapeHTML(false)
-	if e.Encode(strings.ToValidUTF8(text, "\uFFFD")) != nil { // texts always can be written
+	if err := e.Encode(strings.ToValidUTF8(text, "\uFFFD")); err != nil { // a text always can be written
 		return ""
 	}
 	quoted := strings.TrimSuffix(out.String(), "\n")

@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -83,8 +82,7 @@ func (op *operation) key(c dispatch.Caller) string {
 	if err != nil {
 		return ""
 	}
-	scopes := slices.Clone(c.Scopes)
-	slices.SortFunc(scopes, func(a, b dispatch.Scope) int { return cmp.Compare(a, b) })
+	scopes := slices.Sorted(slices.Values(c.Scopes))
 	all, err := json.Marshal([]any{scopes, op.context.OperationName, string(given), op.context.RawQuery})
 	if err != nil {
 		return ""
@@ -151,7 +149,7 @@ func (p *part) lead(member context.Context, of *operation) {
 		}
 		op := of.s.prepare(ctx, of.params())
 		if op.refused == nil {
-			op.alone(ctx, dispatch.LedgerCursor(head), p.sing)
+			_ = op.alone(ctx, dispatch.LedgerCursor(head), p.sing) // who sits here finds out alone why it ended
 		}
 	}()
 }

@@ -24,7 +24,7 @@ func TestChorus(t *testing.T) {
 	heard := make([][]string, members)
 	for m := range members {
 		all.Go(func() {
-			turns := rand.New(rand.NewPCG(20261125, uint64(m))) //nolint:gosec // a number
+			turns := rand.New(rand.NewPCG(20261125, uint64(m)))
 			at := after
 			for len(heard[m]) < raises {
 				e := s.events(s.tokens[dispatch.ScopeRead], watchTickets, map[string]any{"after": at})

@@ -92,7 +92,7 @@ func TestBacktestLong(t *testing.T) {
 	hook := webhook.New(webhook.Options{})
 	started(t, hook)
 	a := open(t, nil)
-	action, _, lambda := a.withLambda(hook, "STOP")
+	action, lambda := a.withLambda(hook, "STOP")
 	a.ask(`mutation($in: UpdateActionInput!) { updateAction(input: $in) { action { id } userErrors { message } } }`, map[string]any{"in": map[string]any{"id": action, "enabled": false}}, nil)
 	for from := 0; from < 10_000; from += 500 {
 		var alerts []map[string]any

@@ -28,10 +28,10 @@ export default (alert: Alert, ctx): Alert | null => {
 `
 
 // withLambda makes a receiver and an action with a condition and the lambda.
-func (a api) withLambda(hook *webhook.Receiver, onError string) (action, config, lambda string) {
+func (a api) withLambda(hook *webhook.Receiver, onError string) (action, lambda string) {
 	a.t.Helper()
 	actor := a.made("createActor", "actor", map[string]any{"type": "webhook", "name": "Hook " + onError, "settings": map[string]any{"url": hook.URL()}, "secrets": map[string]any{"signingSecret": signingSecret}})
-	config = a.made("createApiConfig", "apiConfig", map[string]any{
+	config := a.made("createApiConfig", "apiConfig", map[string]any{
 		"actorType": "webhook", "actorId": actor,
 		"settings": map[string]any{"contentType": "application/json", "body": `{"line": "{{if eq .Alert.Severity "CRITICAL"}}NOW {{end}}{{.Alert.Summary}}", "team": "{{.Alert.Attributes.team}}"}`},
 	})
@@ -46,7 +46,7 @@ func (a api) withLambda(hook *webhook.Receiver, onError string) (action, config,
 		"name": "Tell " + onError, "allModels": true, "apiConfigIds": []string{config}, "lambdaIds": []string{lambda}, "ticketPolicy": "PER_ALERT",
 		"condition": `alert.severity == "LOW" || alert.riskScore > 50`,
 	})
-	return action, config, lambda
+	return action, lambda
 }
 
 // decided is a decision as clients read it.
@@ -172,7 +172,7 @@ func TestLambdaIsTried(t *testing.T) {
 	hook := webhook.New(webhook.Options{})
 	started(t, hook)
 	a := open(t, nil)
-	_, _, lambda := a.withLambda(hook, "STOP")
+	_, lambda := a.withLambda(hook, "STOP")
 	for _, row := range []struct{ source, want string }{
 		{"export default (alert) => {\n  return alert +;\n}", "line 2, column"},
 		{"export default (alert) => alert", `\"raises\" does not pass: alert.severity is \"LOW\", not \"CRITICAL\"`},
@@ -208,7 +208,7 @@ func TestBacktest(t *testing.T) {
 	hook := webhook.New(webhook.Options{Secrets: []string{signingSecret}})
 	started(t, hook)
 	a := open(t, nil)
-	action, _, _ := a.withLambda(hook, "STOP")
+	action, _ := a.withLambda(hook, "STOP")
 	for i := range 20 {
 		a.raise(map[string]any{"behaviorModel": "Model", "summary": "s", "key": []string{"root", "jdoe"}[i%2], "severity": []string{"LOW", "HIGH"}[i/10]})
 	}

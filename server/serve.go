@@ -101,7 +101,7 @@ func (s *Serve) openRooms(ctx context.Context, h *house, allow []netip.Prefix) e
 	if err != nil {
 		return fmt.Errorf("start the conditions: %w", err)
 	}
-	h.crew = s.Sandbox.crew(h.log)
+	h.crew = s.crew(h.log)
 	out := guard.New(allow, netip.MustParseAddrPort(h.listener.Addr().String()))
 	h.desk, err = dispatch.NewDesk(ctx, dispatch.Options{
 		Store: h.store, Kinds: kinds, Conditions: conditions, Sandbox: h.crew, PublicURL: h.publicURL, Log: h.log,
