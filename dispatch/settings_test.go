@@ -126,12 +126,13 @@ func TestRenderTemplate(t *testing.T) {
 	}
 }
 
+type page struct {
+	HTML string `json:"html" title:"HTML" doc:"What to show." template:"html"`
+}
+
 // TestRenderHTML: what an alert holds is text in a template of HTML, and never
 // a tag.
 func TestRenderHTML(t *testing.T) {
-	type page struct {
-		HTML string `json:"html" title:"HTML" doc:"What to show." template:"html"`
-	}
 	a := Alert{Summary: `<img src="https://evil.example/x"> & 'co'`}
 	got, problems := RenderSettings(&page{}, JSON(`{"html": "<b>{{.Alert.Summary}}</b>"}`), a, nil, "")
 	settings, err := Unpack(&page{}, got)
