@@ -18,6 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"tocsin/lambda"
 	"tocsin/server"
 )
 
@@ -27,6 +28,8 @@ type commands struct {
 	List     listBench     `cmd:"" help:"A page of 50 tickets with alert and deliveries, and a ticket by id, against the same SQL by hand."`
 	Fanout   fanoutBench   `cmd:"" help:"One event to many subscribers, against a server that writes ready bytes."`
 	Dispatch dispatchBench `cmd:"" help:"Deliveries to a webhook receiver, settled durably, against a plain HTTP client."`
+
+	Lambda lambdaBench `cmd:"" help:"raiseAlert through an action with a lambda, against one without."`
 
 	LimitRaise  limitRaise  `cmd:"" hidden:""`
 	LimitList   limitList   `cmd:"" hidden:""`
@@ -40,6 +43,7 @@ type rounds struct {
 }
 
 func main() {
+	lambda.Inside() // the workers of the server under load are this program
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		os.Exit(serve())
 	}
