@@ -372,6 +372,7 @@ func TestClaimsOfOneLineAtOnce(t *testing.T) {
 // TestServerThatDoesNotAnswer: a statement may be waited for, but not for ever.
 func TestServerThatDoesNotAnswer(t *testing.T) {
 	s := onPostgres(t)
+	patient := s.books.writer.patient
 	s.books.writer.patient = func() (context.Context, context.CancelFunc) { return context.WithTimeout(s.ctx, 200*time.Millisecond) }
 	err := s.books.writer.write(s.ctx, nil, func(ctx context.Context, t *tx) error {
 		_, err := t.session.ExecContext(ctx, "SELECT pg_sleep(600)")
@@ -380,5 +381,6 @@ func TestServerThatDoesNotAnswer(t *testing.T) {
 	if !errors.Is(err, dispatch.ErrUnavailable) {
 		t.Errorf("a silent server gave %v, want ErrUnavailable", err)
 	}
+	s.books.writer.patient = patient
 	s.must(s.books.Ready(s.ctx))
 }
