@@ -30,11 +30,11 @@ export default (alert) => {
 func TestBrokenLambdaUnderLoad(t *testing.T) {
 	hook := webhook.New(webhook.Options{})
 	started(t, hook)
-	a := open(t, func(s *Serve) { s.LambdaDeadline = 500 * time.Millisecond })
-	raises := 1000
+	raises, deadline := 1000, 500*time.Millisecond
 	if raced {
-		raises = 100 // each failure costs a process, which the detector makes slow to start
+		raises, deadline = 100, 3*time.Second // the detector makes workers slow
 	}
+	a := open(t, func(s *Serve) { s.LambdaDeadline = deadline })
 	actor := a.made("createActor", "actor", map[string]any{"type": "webhook", "name": "Hook", "settings": map[string]any{"url": hook.URL()}, "secrets": map[string]any{"signingSecret": signingSecret}})
 	config := a.made("createApiConfig", "apiConfig", map[string]any{"actorType": "webhook", "actorId": actor})
 	for _, policy := range []string{"PASS_UNCHANGED", "STOP"} {
