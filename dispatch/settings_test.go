@@ -3,6 +3,7 @@ package dispatch
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -210,4 +211,22 @@ func TestDefaultsAreNotShared(t *testing.T) {
 	if defaults.Names[0] != "a" || defaults.Table["x"] != "1" {
 		t.Errorf("the defaults are %+v by now", defaults)
 	}
+}
+
+// FuzzFill: settings are anybody's JSON; they are taken or refused, and what was
+// taken comes out again as it went in.
+func FuzzFill(f *testing.F) {
+	for _, seed := range []string{`{"url": "x", "port": 1}`, `{"to": ["a"]}`, `[1]`, `{"port": 1e99}`, `{"url": null}`, `{"text": "{{.Alert.Summary}}"}`, "{", `{"to": {"a": 1}}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		filled, problems := Fill(&sample{}, JSON(text), nil)
+		if len(problems) > 0 {
+			return
+		}
+		again, problems := Fill(&sample{}, Defaults(filled), nil)
+		if len(problems) > 0 || !reflect.DeepEqual(filled, again) {
+			t.Errorf("%s was taken, and came out as %+v, then %+v (%v)", text, filled, again, problems)
+		}
+	})
 }
