@@ -9,6 +9,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// BacktestInput is a draft and the stored alerts to try it on.
+type BacktestInput struct {
+	Draft ActionDraft
+	Since time.Time
+	Until *time.Time
+	Limit int // alerts, the newest first
+	First int // cases listed of each sort
+}
+
 // Backtest is how a draft would have decided otherwise.
 type Backtest struct {
 	Considered    int

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"time"
 )
 
 // DryRunInput names the alert, stored or given, and may bring a draft.
@@ -202,13 +201,4 @@ func anyOf(cfg *Configuration, kind Kind) Actor {
 		}
 	}
 	return found
-}
-
-// BacktestInput is a draft and the stored alerts to try it on.
-type BacktestInput struct {
-	Draft ActionDraft
-	Since time.Time
-	Until *time.Time
-	Limit int // alerts, the newest first
-	First int // cases listed of each sort
 }
