@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"tocsin/db/internal/sqlc"
@@ -28,7 +29,7 @@ func (t *tx) observe(ctx context.Context, s dispatch.Observation) error {
 			return fmt.Errorf("notice: %w", err)
 		}
 	}
-	if err := t.observeOne(ctx, s.ActorID, s.Health, s); err != nil {
+	if err := t.observeOne(ctx, s.ActorID, s.Health, s, nil); err != nil {
 		return fmt.Errorf("health of %s: %w", s.ActorID, err)
 	}
 	if s.APIConfigID == "" {
@@ -38,13 +39,15 @@ func (t *tx) observe(ctx context.Context, s dispatch.Observation) error {
 	if ofConfig == dispatch.HealthPaused || ofConfig == dispatch.HealthDisabled {
 		ofConfig = dispatch.HealthFailing
 	}
-	if err := t.observeOne(ctx, s.APIConfigID, ofConfig, s); err != nil {
+	if err := t.observeOne(ctx, s.APIConfigID, ofConfig, s, s.Problems); err != nil {
 		return fmt.Errorf("health of %s: %w", s.APIConfigID, err)
 	}
 	return nil
 }
 
-func (t *tx) observeOne(ctx context.Context, id string, status dispatch.HealthStatus, s dispatch.Observation) error {
+// observeOne keeps how an attempt ended for one of the two. What was passed
+// over while it went well, such as a template that fell back, is its last error.
+func (t *tx) observeOne(ctx context.Context, id string, status dispatch.HealthStatus, s dispatch.Observation, passedOver []string) error {
 	h, err := t.healthOf(ctx, id)
 	if err != nil {
 		return err
@@ -52,6 +55,9 @@ func (t *tx) observeOne(ctx context.Context, id string, status dispatch.HealthSt
 	at := ms(s.At)
 	if status == dispatch.HealthHealthy {
 		h.LastSuccessAt, h.LastError, h.ConsecutiveFailures = &at, nil, 0
+		if len(passedOver) > 0 {
+			h.LastError = given(dispatch.Cut(strings.Join(passedOver, "; "), 2000))
+		}
 	} else {
 		h.LastError = maybe(s.Reason, clean)
 		h.ConsecutiveFailures++

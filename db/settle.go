@@ -169,7 +169,7 @@ func (t *tx) follow(ctx context.Context, r sqlc.Delivery, s dispatch.Settlement)
 		}
 	}
 	return t.observe(ctx, dispatch.Observation{
-		ActorID: s.ActorID, APIConfigID: s.APIConfigID, Health: s.Health, Reason: s.Reason, At: s.At,
+		ActorID: s.ActorID, APIConfigID: s.APIConfigID, Health: s.Health, Reason: s.Reason, Problems: s.Record.Problems, At: s.At,
 		PauseNotice: s.PauseNotice, DisableNotice: s.DisableNotice,
 	})
 }

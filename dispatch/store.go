@@ -274,6 +274,7 @@ type Observation struct {
 	APIConfigID   string // "" when it is of no API config
 	Health        HealthStatus
 	Reason        *string
+	Problems      []string // of the API config: passed over while it went well
 	At            time.Time
 	PauseNotice   *Notification // told when the actor was not paused before
 	DisableNotice *Notification // told when it has failed for DisableAfter

@@ -233,3 +233,42 @@ func TestBacktest(t *testing.T) {
 		t.Errorf("a case %+v", c)
 	}
 }
+
+// TestTemplateThatFails: the alert goes out in the default words, the attempt
+// tells what failed, and so does the health of the API config until a delivery
+// goes well without.
+func TestTemplateThatFails(t *testing.T) {
+	a := open(t, nil)
+	config := a.made("createApiConfig", "apiConfig", map[string]any{"actorType": "notification", "settings": map[string]any{
+		"title": `{{if .Alert.Attributes.list}}{{index .Alert.Attributes.list 5}}{{else}}ours{{end}}`,
+	}})
+	a.made("createAction", "action", map[string]any{"name": "Tell", "allModels": true, "apiConfigIds": []string{config}})
+	a.raise(map[string]any{"behaviorModel": "Model", "summary": "in plain words", "key": "a", "attributes": map[string]any{"list": []int{1}}})
+	a.settled(1)
+	var data struct {
+		Notifications struct{ Nodes []struct{ Title string } }
+		Deliveries    struct{ Nodes []struct{ Attempts []struct{ Problems []string } } }
+		APIConfig     struct {
+			Health struct {
+				Status    string
+				LastError string
+			}
+		} `json:"apiConfig"`
+	}
+	const query = `query($id: ID!) { notifications { nodes { title } } deliveries { nodes { attempts { problems } } } apiConfig(id: $id) { health { status lastError } } }`
+	a.ask(query, map[string]any{"id": config}, &data)
+	if got := data.Notifications.Nodes; len(got) != 1 || got[0].Title == "" || strings.Contains(got[0].Title, "ours") {
+		t.Errorf("notifications %+v", got)
+	}
+	problems := data.Deliveries.Nodes[0].Attempts[0].Problems
+	if len(problems) == 0 || data.APIConfig.Health.Status != "HEALTHY" || !strings.Contains(data.APIConfig.Health.LastError, problems[0]) {
+		t.Errorf("the attempt's problems are %q, the health %+v", problems, data.APIConfig.Health)
+	}
+	a.raise(map[string]any{"behaviorModel": "Model", "summary": "in plain words", "key": "b"})
+	a.settled(2)
+	data.APIConfig.Health.LastError = ""
+	a.ask(query, map[string]any{"id": config}, &data)
+	if data.APIConfig.Health.LastError != "" {
+		t.Errorf("a good delivery leaves %q", data.APIConfig.Health.LastError)
+	}
+}

@@ -895,7 +895,7 @@ type ActorHealth {
   since: DateTime
   """When something was last delivered."""
   lastSuccessAt: DateTime
-  """What last went wrong, secrets masked."""
+  """What last went wrong, secrets masked. Of an API config that is HEALTHY: what the last delivery passed over, such as a template that failed."""
   lastError: String
   """Failures since the last success."""
   consecutiveFailures: Int!
