@@ -25,7 +25,7 @@ type engine struct {
 	// prefixes writes the words for matching; each may go on.
 	prefixes func(words []string) string
 	// lock holds names until the transaction ends, so that what was read under
-	// them stays true. lockLedger does it for the ledger and tells the
+	// them stays true; nil where one writer holds everything still. lockLedger does it for the ledger and tells the
 	// transaction's id, to ask for it should its COMMIT not be answered.
 	lock       func(ctx context.Context, db sqlc.DBTX, names []string) error
 	lockLedger func(ctx context.Context, db sqlc.DBTX) (id string, err error)

@@ -27,6 +27,11 @@ const (
 	busyWait = 10_000
 )
 
+// forGroups are the settings of the connection that writes groups: one fits into
+// its cache, what a statement may have to undo is kept in memory, and pages that
+// change with each group are not moved from the log into the file so often.
+var forGroups = []string{"cache_size(-16384)", "temp_store(MEMORY)", "wal_autocheckpoint(4000)"}
+
 // dsn is the address of a file with settings that every connection gets, the
 // patience first.
 func dsn(path, mode string, wait int, pragmas ...string) string {
@@ -123,7 +128,7 @@ func openFile(ctx context.Context, path string) (*books, error) {
 	if err := errors.Join(prepareFile(ctx, first), first.Close()); err != nil {
 		return nil, err
 	}
-	writing, err := sql.Open("sqlite", dsn(path, "rwc", busyWait, pragmas...))
+	writing, err := sql.Open("sqlite", dsn(path, "rwc", busyWait, append(pragmas, forGroups...)...))
 	if err != nil {
 		return nil, err
 	}

@@ -231,7 +231,7 @@ func (w *writer) start(ctx context.Context, group []*job) (*tx, error) {
 		names = append(names, j.names...)
 	}
 	slices.Sort(names)
-	if names = slices.Compact(names); len(names) > 0 {
+	if names = slices.Compact(names); len(names) > 0 && w.engine.lock != nil {
 		if err := w.engine.lock(ctx, s, names); err != nil {
 			return nil, errors.Join(err, s.Rollback())
 		}

@@ -75,20 +75,24 @@ func (t *tx) settleAll(ctx context.Context, all []*settling) error {
 	for i := range rows {
 		found[rows[i].ID] = &rows[i]
 	}
+	c, err := t.copies(ctx, all)
+	if err != nil {
+		return fmt.Errorf("settle: %w", err)
+	}
 	for _, s := range all {
 		s.err, s.isHeld = nil, false
 		if r := found[s.DeliveryID]; r != nil {
-			if s.isHeld, err = t.settle(ctx, r, s.Settlement); err != nil {
+			if s.isHeld, err = t.settle(ctx, c, r, s.Settlement); err != nil {
 				return fmt.Errorf("settle %s: %w", s.DeliveryID, err)
 			}
 		}
 	}
-	return nil
+	return c.flush(ctx)
 }
 
 // settle writes one settlement. It is not held when the attempt was overtaken;
 // then only what the receiver calls it is kept.
-func (t *tx) settle(ctx context.Context, r *sqlc.Delivery, s dispatch.Settlement) (held bool, err error) {
+func (t *tx) settle(ctx context.Context, c *copies, r *sqlc.Delivery, s dispatch.Settlement) (held bool, err error) {
 	if r.Attempt != wide(s.Attempt) || r.LeasedUntil == nil {
 		return false, t.keepRef(ctx, s)
 	}
@@ -99,7 +103,7 @@ func (t *tx) settle(ctx context.Context, r *sqlc.Delivery, s dispatch.Settlement
 		return false, err
 	}
 	r.LeasedUntil = nil // whoever settles the same attempt again comes too late
-	return true, t.follow(ctx, *r, s)
+	return true, t.follow(ctx, c, *r, s)
 }
 
 func (t *tx) keepRef(ctx context.Context, s dispatch.Settlement) error {
@@ -152,9 +156,9 @@ func settled(r sqlc.Delivery, s dispatch.Settlement) sqlc.Delivery {
 }
 
 // follow writes what a settlement entails beside the delivery itself.
-func (t *tx) follow(ctx context.Context, r sqlc.Delivery, s dispatch.Settlement) error {
+func (t *tx) follow(ctx context.Context, c *copies, r sqlc.Delivery, s dispatch.Settlement) error {
 	if s.TicketID != "" {
-		if err := t.touch(ctx, r, s); err != nil {
+		if err := c.touch(ctx, r, s); err != nil {
 			return fmt.Errorf("ticket: %w", err)
 		}
 	}

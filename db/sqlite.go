@@ -24,9 +24,7 @@ var sqliteEngine = engine{
 	matching: func(table, placeholder string) string {
 		return "SELECT rowid FROM " + table + "_words WHERE " + table + "_words MATCH " + placeholder
 	},
-	prefixes: func(words []string) string { return `"` + strings.Join(words, `"* "`) + `"*` },
-	// One writer holds everything still.
-	lock:          func(context.Context, sqlc.DBTX, []string) error { return nil },
+	prefixes:      func(words []string) string { return `"` + strings.Join(words, `"* "`) + `"*` },
 	lockLedger:    func(context.Context, sqlc.DBTX) (string, error) { return "", nil },
 	identify:      func(context.Context, sqlc.DBTX) (string, error) { return "", nil },
 	isConflict:    func(error) bool { return false },

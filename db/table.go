@@ -15,8 +15,18 @@ type table[T any] struct {
 	name    string
 	columns []string
 	// given says that the database fills the first column.
-	given  bool
-	fields func(*T) []any // pointers, in the order of columns
+	given   bool
+	fields  func(*T) []any // pointers, in the order of columns
+	inserts map[int]string // by how many rows they carry
+}
+
+// written is a table with its statements.
+func written[T any](t table[T]) table[T] {
+	t.inserts = map[int]string{}
+	for n := 1; n <= maxRows; n *= 2 {
+		t.inserts[n] = t.insertion(n)
+	}
+	return t
 }
 
 // maxRows is how many rows one INSERT carries.
@@ -92,28 +102,32 @@ func (t table[T]) insert(ctx context.Context, db sqlc.DBTX, rows []T) error {
 }
 
 func (t table[T]) insertSome(ctx context.Context, db sqlc.DBTX, rows []T) error {
-	skip := 0
-	if t.given {
-		skip = 1
-	}
-	var text strings.Builder
-	text.WriteString("INSERT INTO " + t.name + " (" + strings.Join(t.columns[skip:], ", ") + ") VALUES ")
 	args := make([]any, 0, len(rows)*len(t.columns))
 	for i := range rows {
-		text.WriteString(separator(i, "(", ", ("))
-		for j, field := range t.fields(&rows[i])[skip:] {
-			text.WriteString(separator(j, "", ", "))
-			text.WriteString(arg(&args, field))
-		}
-		text.WriteString(")")
+		args = append(args, t.fields(&rows[i])[t.skipped():]...)
 	}
-	_, err := db.ExecContext(ctx, text.String(), args...)
+	_, err := db.ExecContext(ctx, t.inserts[len(rows)], args...)
 	return err
 }
 
-func separator(i int, first, next string) string {
-	if i == 0 {
-		return first
+// skipped is how many columns an INSERT leaves to the database.
+func (t table[T]) skipped() int {
+	if t.given {
+		return 1
 	}
-	return next
+	return 0
+}
+
+// insertion writes an INSERT of n rows.
+func (t table[T]) insertion(n int) string {
+	columns := t.columns[t.skipped():]
+	rows := make([]string, n)
+	for i := range rows {
+		places := make([]string, len(columns))
+		for j := range places {
+			places[j] = "$" + strconv.Itoa(i*len(columns)+j+1)
+		}
+		rows[i] = "(" + strings.Join(places, ", ") + ")"
+	}
+	return "INSERT INTO " + t.name + " (" + strings.Join(columns, ", ") + ") VALUES " + strings.Join(rows, ", ")
 }

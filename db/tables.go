@@ -5,7 +5,7 @@ import "tocsin/db/internal/sqlc"
 // The tables that are read and written by statements of varying length. A test
 // holds the columns against those of the database.
 var (
-	alertTable = table[sqlc.Alert]{
+	alertTable = written(table[sqlc.Alert]{
 		name: "alerts",
 		columns: []string{
 			"position", "id", "behavior_model", "behavior", "entity_key", "key_type", "severity",
@@ -20,8 +20,8 @@ var (
 				&r.Payload, &r.DedupKey, &r.OccurredAt, &r.ReceivedAt, &r.RaisedBy, &r.TicketID, &r.Words,
 			}
 		},
-	}
-	decisionTable = table[sqlc.Decision]{
+	})
+	decisionTable = written(table[sqlc.Decision]{
 		name: "decisions",
 		columns: []string{
 			"alert_id", "position", "action_id", "action_name", "verdict", "reason", "problems",
@@ -33,8 +33,8 @@ var (
 				&r.DecidedAt, &r.Trace,
 			}
 		},
-	}
-	ticketTable = table[sqlc.Ticket]{
+	})
+	ticketTable = written(table[sqlc.Ticket]{
 		name: "tickets",
 		columns: []string{
 			"number", "id", "title", "status", "severity", "behavior_model", "entity_key",
@@ -50,8 +50,8 @@ var (
 				&r.Words,
 			}
 		},
-	}
-	linkTable = table[sqlc.TicketLink]{
+	})
+	linkTable = written(table[sqlc.TicketLink]{
 		name: "ticket_links",
 		columns: []string{
 			"id", "ticket_id", "actor_id", "actor_name", "api_config_id", "api_config_name", "external_id",
@@ -65,8 +65,8 @@ var (
 				&r.RefData, &r.Seen, &r.SaidAt, &r.WroteAt, &r.Echoes,
 			}
 		},
-	}
-	deliveryTable = table[sqlc.Delivery]{
+	})
+	deliveryTable = written(table[sqlc.Delivery]{
 		name: "deliveries",
 		columns: []string{
 			"position", "id", "kind", "status", "reason", "action_id", "action_name",
@@ -83,8 +83,8 @@ var (
 				&r.ExternalRef, &r.ExternalURL, &r.Rendered, &r.CreatedAt, &r.FinishedAt, &r.LinkID, &r.AlertChange,
 			}
 		},
-	}
-	attemptTable = table[sqlc.Attempt]{
+	})
+	attemptTable = written(table[sqlc.Attempt]{
 		name: "attempts",
 		columns: []string{
 			"delivery_id", "number", "started_at", "duration", "outcome", "http_status", "error",
@@ -96,8 +96,8 @@ var (
 				&r.Request, &r.Response, &r.Problems,
 			}
 		},
-	}
-	ticketEventTable = table[sqlc.TicketEvent]{
+	})
+	ticketEventTable = written(table[sqlc.TicketEvent]{
 		name: "ticket_events",
 		columns: []string{
 			"seq", "id", "kind", "happened_at", "origin", "ticket_id", "status_before",
@@ -111,8 +111,8 @@ var (
 				&r.DeliveryID, &r.AlertID, &r.Body, &r.IgnoredBecause,
 			}
 		},
-	}
-	deliveryEventTable = table[sqlc.DeliveryEvent]{
+	})
+	deliveryEventTable = written(table[sqlc.DeliveryEvent]{
 		name: "delivery_events",
 		columns: []string{
 			"seq", "happened_at", "delivery_id", "status_before", "status",
@@ -122,8 +122,8 @@ var (
 				&r.Seq, &r.HappenedAt, &r.DeliveryID, &r.StatusBefore, &r.Status,
 			}
 		},
-	}
-	configurationEventTable = table[sqlc.ConfigurationEvent]{
+	})
+	configurationEventTable = written(table[sqlc.ConfigurationEvent]{
 		name: "configuration_events",
 		columns: []string{
 			"seq", "happened_at", "origin", "change_kind", "target_type", "target_id", "target_name",
@@ -135,8 +135,8 @@ var (
 				&r.Version,
 			}
 		},
-	}
-	notificationTable = table[sqlc.Notification]{
+	})
+	notificationTable = written(table[sqlc.Notification]{
 		name: "notifications",
 		columns: []string{
 			"seq", "id", "title", "message", "severity", "category", "sub_category",
@@ -148,8 +148,8 @@ var (
 				&r.Source, &r.AlertID, &r.TicketID, &r.DeliveryID, &r.CreatedAt, &r.ReadAt,
 			}
 		},
-	}
-	healthTable = table[sqlc.Health]{
+	})
+	healthTable = written(table[sqlc.Health]{
 		name: "health",
 		columns: []string{
 			"id", "status", "since", "last_success_at", "last_error", "consecutive_failures",
@@ -159,5 +159,5 @@ var (
 				&r.ID, &r.Status, &r.Since, &r.LastSuccessAt, &r.LastError, &r.ConsecutiveFailures,
 			}
 		},
-	}
+	})
 )

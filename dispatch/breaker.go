@@ -44,19 +44,19 @@ func (b *breaker) note(o Outcome, now time.Time) {
 	b.until = now.Add(min(wait, breakMost))
 }
 
-// most is how many calls may begin now, of those that are free and of all; when
-// none may, wait is how long not.
-func (b *breaker) most(free, all int, now time.Time) (most int, wait time.Duration) {
+// most is how many calls may begin now, where there is room for some and others
+// are under way; when none may, wait is how long not.
+func (b *breaker) most(room, underWay int, now time.Time) (most int, wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case b.fails < breakAfter:
-		return free, 0
+		return room, 0
 	case now.Before(b.until):
 		return 0, b.until.Sub(now)
-	case free < all: // the one that was let through is on its way
+	case underWay > 0: // the one that was let through is on its way
 		return 0, breakFirst
 	default:
-		return 1, 0
+		return min(1, room), 0
 	}
 }

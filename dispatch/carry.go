@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,6 +16,16 @@ const (
 	idlePoll      = 30 * time.Second
 	pauseFallback = 5 * time.Minute
 	claimAgain    = time.Second // after a claim that failed
+	gatherLimit   = 5 * time.Millisecond
+)
+
+// How many deliveries a line holds, as multiples of its calls at once. Where a
+// repeat is harmless, as many are claimed ahead as are called: the next calls do
+// not wait for the books. A hand is free for them within a call's timeout, so that
+// they end within their lease, too. The unsettled ones are what a crash repeats.
+const (
+	maxAhead     = 2
+	maxUnsettled = 4
 )
 
 // Carry carries what was promised until ctx ends: one line of couriers for each
@@ -82,8 +93,10 @@ func (d *Desk) linesNeeded(ctx context.Context) (map[string]bool, error) {
 type line struct {
 	desk    *Desk
 	id      string
-	free    chan struct{} // a token for each call that may begin
-	done    chan struct{} // holds a token when a call has ended
+	hands   chan struct{} // holds a token for each call under way
+	done    chan struct{} // holds a token when a call or a settlement has ended
+	taken   atomic.Int64  // deliveries that are claimed and whose calls have not ended
+	open    atomic.Int64  // deliveries that are claimed and not settled
 	breaker breaker
 
 	mu          sync.Mutex
@@ -95,10 +108,7 @@ type line struct {
 func newLine(d *Desk, id string) *line {
 	l := &line{desk: d, id: id, done: make(chan struct{}, 1)}
 	kind, _ := l.kind()
-	l.free = make(chan struct{}, kind.atOnce())
-	for range cap(l.free) {
-		l.free <- struct{}{}
-	}
+	l.hands = make(chan struct{}, kind.atOnce())
 	return l
 }
 
@@ -120,48 +130,89 @@ func (l *line) run(ctx, work context.Context) {
 			l.readPause(ctx)
 			l.recover(ctx, false)
 		}
-		claimed, inVain, err := l.claim(ctx)
+		claimed, inVain, more, err := l.claim(ctx)
 		for _, c := range claimed {
 			calls.Go(func() { l.carry(work, c, inVain) })
 		}
-		if len(claimed) > 0 {
+		if more {
+			l.gather(ctx)
 			continue
 		}
-		timer.Reset(l.nap(ctx, err))
+		l.wait(ctx, rings, timer, err)
+	}
+}
+
+// gather waits for a moment until there is room for a good part of what the line
+// can carry, where more is due: a claim of many costs little more than one of one.
+func (l *line) gather(ctx context.Context) {
+	limit := time.NewTimer(gatherLimit)
+	defer limit.Stop()
+	for l.room() < max(1, cap(l.hands)/2) {
 		select {
 		case <-ctx.Done():
-		case <-rings:
-			if !l.paused().IsZero() {
-				l.readPause(ctx)
-			}
+			return
+		case <-limit.C:
+			return
 		case <-l.done:
-		case <-timer.C:
 		}
 	}
 }
 
-// claim leases what is due, for each free token one, and takes the tokens. Calls
-// that end while it runs free theirs for the next claim together. What is
-// claimed in vain is for its fallback.
-func (l *line) claim(ctx context.Context) (claimed []Claimed, inVain bool, err error) {
+// wait returns when something may be due.
+func (l *line) wait(ctx context.Context, rings <-chan struct{}, timer *time.Timer, failed error) {
+	least := time.Millisecond // what is due and was not claimed is locked by another process
+	for {
+		nap := l.nap(ctx, failed, least)
+		if nap <= 0 {
+			return
+		}
+		timer.Reset(nap)
+		select {
+		case <-ctx.Done():
+			return
+		case <-rings:
+			if !l.paused().IsZero() {
+				l.readPause(ctx)
+			}
+			return
+		case <-timer.C:
+			return
+		case <-l.done: // what it held back may be due now
+			least = 0
+		}
+	}
+}
+
+// room is how many deliveries may be claimed.
+func (l *line) room() int {
+	most := cap(l.hands)
+	if kind, _ := l.kind(); kind.Idempotent {
+		most *= maxAhead
+	}
+	return max(0, min(most-int(l.taken.Load()), maxUnsettled*cap(l.hands)-int(l.open.Load())))
+}
+
+// claim leases what is due, as much as there is room for. Calls that end while it
+// runs make room for the next claim together. What is
+// claimed in vain is for its fallback; more tells that the hands did not suffice.
+func (l *line) claim(ctx context.Context) (claimed []Claimed, inVain, more bool, err error) {
 	now := moment()
-	free, _ := l.breaker.most(len(l.free), cap(l.free), now)
+	free, _ := l.breaker.most(l.room(), int(l.taken.Load()), now)
 	if free == 0 {
-		return nil, false, nil
+		return nil, false, false, nil
 	}
 	want := Claim{ActorID: l.id, Now: now, Until: now.Add(leaseLength), Max: free}
 	inVain, want.APIConfigIDs = l.held(now)
 	if inVain && len(want.APIConfigIDs) == 0 {
-		return nil, true, nil
+		return nil, true, false, nil
 	}
 	claimed, err = l.desk.store.Claim(ctx, want)
 	if err != nil && ctx.Err() == nil {
 		l.desk.log.Error("deliveries were not claimed", "actor", l.id, "error", err)
 	}
-	for range claimed {
-		<-l.free
-	}
-	return claimed, inVain, err
+	l.taken.Add(int64(len(claimed)))
+	l.open.Add(int64(len(claimed)))
+	return claimed, inVain, len(claimed) == free, err
 }
 
 // held tells whether the actor may not be called now. When it has been paused
@@ -187,10 +238,10 @@ func (l *line) held(now time.Time) (held bool, configs []string) {
 	return true, configs
 }
 
-// nap is how long nothing can be due: until the next delivery, the end of a
-// pause's patience, or the next poll. After a claim that failed it is the time
-// that the books are given to recover.
-func (l *line) nap(ctx context.Context, failed error) time.Duration {
+// nap is how long nothing can be due: until the next delivery, which counts as
+// due in no less than the least, the end of a pause's patience, or the next poll.
+// After a claim that failed it is the time that the books are given to recover.
+func (l *line) nap(ctx context.Context, failed error, least time.Duration) time.Duration {
 	if failed != nil {
 		return claimAgain
 	}
@@ -203,17 +254,18 @@ func (l *line) nap(ctx context.Context, failed error) time.Duration {
 		}
 		return idlePoll
 	}
-	if len(l.free) == 0 {
+	room := l.room()
+	if room == 0 {
 		return idlePoll // a call that ends wakes the line
 	}
-	if _, wait := l.breaker.most(len(l.free), cap(l.free), now); wait > 0 {
+	if _, wait := l.breaker.most(room, int(l.taken.Load()), now); wait > 0 {
 		return wait
 	}
 	next, err := l.desk.store.NextDue(ctx, l.id)
 	if err != nil || next == nil {
 		return idlePoll
 	}
-	return min(max(next.Sub(now), time.Millisecond), idlePoll)
+	return min(max(next.Sub(now), least), idlePoll)
 }
 
 // recover ends the attempts that nobody carries any more. At the start of a

@@ -10,15 +10,9 @@ import (
 )
 
 // carry carries one claimed delivery: call, settle, ring. In vain it only hands
-// it over to its fallback, since the actor has been paused for long.
+// it over to its fallback, since the actor has been paused for long. The next
+// call may begin before this one is settled.
 func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
-	defer func() {
-		l.free <- struct{}{}
-		select {
-		case l.done <- struct{}{}:
-		default:
-		}
-	}()
 	kind, ok := l.desk.Kind(c.Delivery.ActorKind)
 	if !ok {
 		kind = Kind{Name: c.Delivery.ActorKind}
@@ -27,7 +21,7 @@ func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
 	if inVain {
 		e.outcome = Refused(errors.New("the actor has been paused for long"))
 	} else {
-		e.outcome = l.guarded(func() Outcome { return l.call(ctx, kind, &e) })
+		l.byHand(ctx, &e, kind)
 	}
 	e.now = moment()
 	if !inVain {
@@ -38,7 +32,32 @@ func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
 	if s.Health == HealthPaused {
 		defer l.pause(s.At)()
 	}
+	l.taken.Add(-1)
+	l.wake()
 	l.told(s, l.write(ctx, s, c.Delivery.LeasedUntil))
+	l.open.Add(-1)
+	l.wake()
+}
+
+// byHand makes the call as soon as a hand is free.
+func (l *line) byHand(ctx context.Context, e *ended, kind Kind) {
+	select {
+	case l.hands <- struct{}{}:
+	case <-ctx.Done():
+		e.outcome = Deferred(errors.New("the server was stopped before it was sent"))
+		return
+	}
+	defer func() { <-l.hands }()
+	e.started = moment()
+	e.outcome = l.guarded(func() Outcome { return l.call(ctx, kind, e) })
+}
+
+// wake lets the line look whether something is due.
+func (l *line) wake() {
+	select {
+	case l.done <- struct{}{}:
+	default:
+	}
 }
 
 // settleAgain is the wait after a settlement that the books did not take.

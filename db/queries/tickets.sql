@@ -8,18 +8,6 @@ WHERE id = sqlc.arg(id);
 -- name: OpenTicketNumber :one
 SELECT number FROM tickets WHERE dedup_key = sqlc.arg(dedup_key) AND status <> 'CLOSED';
 
--- name: FindLink :one
-SELECT * FROM ticket_links
-WHERE ticket_id = sqlc.arg(ticket_id) AND api_config_id = sqlc.arg(api_config_id) AND external_id = sqlc.arg(external_id);
-
--- name: AddLink :exec
-INSERT INTO ticket_links (id, ticket_id, actor_id, actor_name, api_config_id, api_config_name, external_id, external_url,
-  external_status, state, last_error, last_synced_at, delivery_id, ref_data, seen, said_at, wrote_at, echoes)
-VALUES (sqlc.arg(id), sqlc.arg(ticket_id), sqlc.arg(actor_id), sqlc.arg(actor_name), sqlc.arg(api_config_id),
-        sqlc.arg(api_config_name), sqlc.arg(external_id), sqlc.narg(external_url), sqlc.narg(external_status), sqlc.arg(state),
-        sqlc.narg(last_error), sqlc.narg(last_synced_at), sqlc.arg(delivery_id), sqlc.arg(ref_data), sqlc.arg(seen),
-        sqlc.narg(said_at), sqlc.narg(wrote_at), sqlc.arg(echoes));
-
 -- name: ChangeLink :exec
 UPDATE ticket_links SET ticket_id = sqlc.arg(ticket_id), external_url = sqlc.narg(external_url),
   external_status = sqlc.narg(external_status), state = sqlc.arg(state), last_error = sqlc.narg(last_error),

@@ -9,60 +9,6 @@ import (
 	"context"
 )
 
-const addLink = `-- name: AddLink :exec
-INSERT INTO ticket_links (id, ticket_id, actor_id, actor_name, api_config_id, api_config_name, external_id, external_url,
-  external_status, state, last_error, last_synced_at, delivery_id, ref_data, seen, said_at, wrote_at, echoes)
-VALUES ($1, $2, $3, $4, $5,
-        $6, $7, $8, $9, $10,
-        $11, $12, $13, $14, $15,
-        $16, $17, $18)
-`
-
-type AddLinkParams struct {
-	ID             string
-	TicketID       string
-	ActorID        string
-	ActorName      string
-	APIConfigID    string
-	APIConfigName  string
-	ExternalID     string
-	ExternalURL    *string
-	ExternalStatus *string
-	State          string
-	LastError      *string
-	LastSyncedAt   *int64
-	DeliveryID     string
-	RefData        string
-	Seen           string
-	SaidAt         *int64
-	WroteAt        *int64
-	Echoes         string
-}
-
-func (q *Queries) AddLink(ctx context.Context, arg AddLinkParams) error {
-	_, err := q.db.ExecContext(ctx, addLink,
-		arg.ID,
-		arg.TicketID,
-		arg.ActorID,
-		arg.ActorName,
-		arg.APIConfigID,
-		arg.APIConfigName,
-		arg.ExternalID,
-		arg.ExternalURL,
-		arg.ExternalStatus,
-		arg.State,
-		arg.LastError,
-		arg.LastSyncedAt,
-		arg.DeliveryID,
-		arg.RefData,
-		arg.Seen,
-		arg.SaidAt,
-		arg.WroteAt,
-		arg.Echoes,
-	)
-	return err
-}
-
 const awaitUpdate = `-- name: AwaitUpdate :exec
 UPDATE ticket_links SET state = 'PENDING' WHERE id = $1 AND state <> 'DETACHED'
 `
@@ -206,43 +152,6 @@ func (q *Queries) EndRound(ctx context.Context, arg EndRoundParams) error {
 		arg.Until,
 	)
 	return err
-}
-
-const findLink = `-- name: FindLink :one
-SELECT id, ticket_id, actor_id, actor_name, api_config_id, api_config_name, external_id, external_url, external_status, state, last_error, last_synced_at, delivery_id, ref_data, seen, said_at, wrote_at, echoes FROM ticket_links
-WHERE ticket_id = $1 AND api_config_id = $2 AND external_id = $3
-`
-
-type FindLinkParams struct {
-	TicketID    string
-	APIConfigID string
-	ExternalID  string
-}
-
-func (q *Queries) FindLink(ctx context.Context, arg FindLinkParams) (TicketLink, error) {
-	row := q.db.QueryRowContext(ctx, findLink, arg.TicketID, arg.APIConfigID, arg.ExternalID)
-	var i TicketLink
-	err := row.Scan(
-		&i.ID,
-		&i.TicketID,
-		&i.ActorID,
-		&i.ActorName,
-		&i.APIConfigID,
-		&i.APIConfigName,
-		&i.ExternalID,
-		&i.ExternalURL,
-		&i.ExternalStatus,
-		&i.State,
-		&i.LastError,
-		&i.LastSyncedAt,
-		&i.DeliveryID,
-		&i.RefData,
-		&i.Seen,
-		&i.SaidAt,
-		&i.WroteAt,
-		&i.Echoes,
-	)
-	return i, err
 }
 
 const forgetEvents = `-- name: ForgetEvents :exec
