@@ -40,6 +40,11 @@ const claimSQL = `WITH due AS MATERIALIZED (
 `
 
 func (t *tx) claim(ctx context.Context, c dispatch.Claim) ([]dispatch.Claimed, error) {
+	if h, err := t.HealthOf(ctx, c.ActorID); err != nil && !isNone(err) {
+		return nil, fmt.Errorf("health of %s: %w", c.ActorID, err)
+	} else if isHeld(h) && !c.Paused {
+		return nil, dispatch.ErrPaused
+	}
 	args := []any{ms(c.Until), c.ActorID, ms(c.Now)}
 	statement := claimSQL
 	if len(c.APIConfigIDs) > 0 {
@@ -209,7 +214,7 @@ func (t *tx) moveDelivery(ctx context.Context, r sqlc.Delivery, to dispatch.Deli
 		r.FinishedAt, r.NextAttemptAt = &at, nil
 	}
 	err := t.MoveDelivery(ctx, sqlc.MoveDeliveryParams{
-		ID: r.ID, Status: text(to), Reason: r.Reason, Trying: r.Trying, NextAttemptAt: r.NextAttemptAt,
+		Position: r.Position, Status: text(to), Reason: r.Reason, Trying: r.Trying, NextAttemptAt: r.NextAttemptAt,
 		ExternalRef: r.ExternalRef, ExternalURL: r.ExternalURL, Rendered: r.Rendered, FinishedAt: r.FinishedAt,
 	})
 	if err != nil {

@@ -436,22 +436,26 @@ func TestLinkIsToldOnce(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	eachEngine(t, func(t *testing.T, s *stage) {
-		s.queue("a", "b", "c", "d", "e")
+		s.queue("a", "b", "c", "d", "e", "f")
 		reason := "401: the token is not valid"
-		attempt := func(health dispatch.HealthStatus) {
+		end := func(c dispatch.Claimed, health dispatch.HealthStatus) {
 			t.Helper()
-			e := s.settlement(s.claim(post, 1)[0], dispatch.OutcomeDeferred, dispatch.Pending)
+			e := s.settlement(c, dispatch.OutcomeDeferred, dispatch.Pending)
 			later := s.now.Add(time.Hour)
 			e.Health, e.NextAt, e.Reason = health, &later, &reason
 			s.settle(e)
+		}
+		attempt := func(health dispatch.HealthStatus) {
+			t.Helper()
+			end(s.claim(post, 1)[0], health)
 		}
 		want := func(id string, status dispatch.HealthStatus, failures int) dispatch.Health {
 			t.Helper()
 			found, err := s.books.Healths(s.ctx, []string{id, "act_never"})
 			s.must(err)
 			h := found[id]
-			if len(found) != 1 || h.Status != status || h.ConsecutiveFailures != failures || h.WaitingDeliveries != 5 {
-				t.Fatalf("health %+v, want %s after %d failures, with 5 waiting", found, status, failures)
+			if len(found) != 1 || h.Status != status || h.ConsecutiveFailures != failures || h.WaitingDeliveries != 6 {
+				t.Fatalf("health %+v, want %s after %d failures, with 6 waiting", found, status, failures)
 			}
 			return h
 		}
@@ -462,10 +466,20 @@ func TestHealth(t *testing.T) {
 		if h := want(post, dispatch.HealthFailing, 2); *h.LastError != reason || !h.Since.Equal(noon) || h.LastSuccessAt != nil {
 			t.Errorf("failing: %+v", h)
 		}
+		underWay := s.claim(post, 1)[0]
 		attempt(dispatch.HealthPaused)
 		want(post, dispatch.HealthPaused, 3)
 		want(postPage, dispatch.HealthFailing, 3) // it is the actor that waits for a person
-		attempt(dispatch.HealthHealthy)           // one that was under way
+		claim := dispatch.Claim{ActorID: post, Now: s.now, Until: s.now.Add(time.Minute), Max: 1}
+		if c, err := s.books.Claim(s.ctx, claim); !errors.Is(err, dispatch.ErrPaused) {
+			t.Errorf("of a paused actor %d are claimed, %v", len(c), err)
+		}
+		claim.Paused = true
+		c, err := s.books.Claim(s.ctx, claim)
+		if s.must(err); len(c) != 1 {
+			t.Errorf("in spite of the pause %d are claimed", len(c))
+		}
+		end(underWay, dispatch.HealthHealthy)
 		if h := want(post, dispatch.HealthPaused, 0); !h.LastSuccessAt.Equal(s.now) {
 			t.Errorf("paused, with a success after: %+v", h)
 		}

@@ -86,6 +86,7 @@ type intake struct {
 	alerts  []sqlc.Alert
 	decided []sqlc.Decision
 	queued  []sqlc.Delivery
+	begun   []sqlc.Attempt
 }
 
 // standing is a ticket as it stands within the transaction.
@@ -241,16 +242,35 @@ func (in *intake) store(ctx context.Context, r *raise, plan dispatch.Plan) error
 		in.decided = append(in.decided, decisionRow(d, alert, i))
 	}
 	in.t.promise(plan.Promised)
+	orders := map[string]bool{}
 	for _, d := range plan.Deliveries {
 		d.TicketID = alert.TicketID
+		first := ticket != nil && ticket.AlertCount == 1 && !orders[d.OrderKey()]
+		orders[d.OrderKey()] = true
+		if first {
+			in.begin(r, &d, alert, ticket.Ticket)
+		}
 		in.queued = append(in.queued, freshDelivery(d))
 		in.t.noteDelivery(d.ID, "", d.Status, d.CreatedAt)
 		r.result.DeliveryIDs = append(r.result.DeliveryIDs, d.ID)
-		if !slices.Contains(r.result.ActorIDs, d.ActorID) {
+		if d.LeasedUntil == nil && !slices.Contains(r.result.ActorIDs, d.ActorID) {
 			r.result.ActorIDs = append(r.result.ActorIDs, d.ActorID)
 		}
 	}
 	return nil
+}
+
+// begin leases a delivery where somebody waits to carry it.
+func (in *intake) begin(r *raise, d *dispatch.Delivery, alert dispatch.Alert, ticket dispatch.Ticket) {
+	if r.member.Begin == nil {
+		return
+	}
+	if d.LeasedUntil = r.member.Begin(*d); d.LeasedUntil == nil {
+		return
+	}
+	d.Attempt = 1
+	in.begun = append(in.begun, sqlc.Attempt{DeliveryID: d.ID, Number: 1, StartedAt: ms(alert.ReceivedAt)})
+	r.result.Begun = append(r.result.Begun, dispatch.Claimed{Delivery: *d, Alert: alert, Ticket: &ticket})
 }
 
 func decisionRow(d dispatch.Decision, a dispatch.Alert, position int) sqlc.Decision {
@@ -360,6 +380,9 @@ func (in *intake) write(ctx context.Context) error {
 	}
 	if err := deliveryTable.insert(ctx, in.t.session, in.queued); err != nil {
 		return fmt.Errorf("deliveries: %w", err)
+	}
+	if err := attemptTable.insert(ctx, in.t.session, in.begun); err != nil {
+		return fmt.Errorf("attempts: %w", err)
 	}
 	return in.keepAnswers(ctx)
 }

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,14 +20,11 @@ const (
 	gatherLimit   = 5 * time.Millisecond
 )
 
-// How many deliveries a line holds, as multiples of its calls at once. Where a
-// repeat is harmless, as many are claimed ahead as are called: the next calls do
-// not wait for the books. A hand is free for them within a call's timeout, so that
-// they end within their lease, too. The unsettled ones are what a crash repeats.
-const (
-	maxAhead     = 2
-	maxUnsettled = 4
-)
+// maxOpen bounds the deliveries of a line that are claimed and not settled, as a
+// multiple of its calls at once: a crash may repeat them. Where a repeat is
+// harmless all of them may be claimed before a hand is free, so that no call waits
+// for the books.
+const maxOpen = 4
 
 // Carry carries what was promised until ctx ends: one line of couriers for each
 // actor, so that a slow one delays no other. It then lets what is under way
@@ -48,8 +46,8 @@ func (d *Desk) Carry(ctx context.Context) error {
 		for id := range ids {
 			if !running[id] {
 				running[id] = true
-				l := newLine(d, id)
-				lines.Go(func() { l.run(ctx, work) })
+				l := newLine(work, d, id)
+				lines.Go(func() { l.run(ctx) })
 				if kind, _ := l.kind(); kind.keeps() {
 					lines.Go(func() { keeper{d, id}.run(ctx) })
 				}
@@ -97,30 +95,36 @@ type line struct {
 	done    chan struct{} // holds a token when a call or a settlement has ended
 	taken   atomic.Int64  // deliveries that are claimed and whose calls have not ended
 	open    atomic.Int64  // deliveries that are claimed and not settled
+	behind  atomic.Bool   // more was due at the last claim than there was room for
 	breaker breaker
+	calls   sync.WaitGroup
+	work    context.Context //nolint:containedctx // of all calls; what a raise begins has none of its own
 
 	mu          sync.Mutex
+	ended       bool      // takes no more
 	pausedSince time.Time // zero unless paused
 	pausing     int       // settlements under way that pause the actor
 	health      HealthStatus
 }
 
-func newLine(d *Desk, id string) *line {
-	l := &line{desk: d, id: id, done: make(chan struct{}, 1)}
+func newLine(work context.Context, d *Desk, id string) *line {
+	l := &line{desk: d, id: id, work: work, done: make(chan struct{}, 1)}
+	l.behind.Store(true) // until it has looked
 	kind, _ := l.kind()
 	l.hands = make(chan struct{}, kind.atOnce())
 	return l
 }
 
-// run claims and carries until ctx ends, then waits for what is under way;
-// work ends those calls when they take too long.
-func (l *line) run(ctx, work context.Context) {
+// run claims and carries until ctx ends, then waits for what is under way; the
+// context of its work ends those calls when they take too long.
+func (l *line) run(ctx context.Context) {
 	rings, stop := l.desk.bell.Listen(ringActor(l.id))
 	defer stop()
-	var calls sync.WaitGroup
-	defer calls.Wait()
+	defer l.end()
 	l.readPause(ctx)
 	l.recover(ctx, l.desk.options.Alone)
+	l.desk.lines.add(l)
+	defer l.desk.lines.remove(l)
 	timer := time.NewTimer(idlePoll)
 	defer timer.Stop()
 	looked := time.Now()
@@ -132,7 +136,7 @@ func (l *line) run(ctx, work context.Context) {
 		}
 		claimed, inVain, more, err := l.claim(ctx)
 		for _, c := range claimed {
-			calls.Go(func() { l.carry(work, c, inVain) })
+			l.start(c, inVain)
 		}
 		if more {
 			l.gather(ctx)
@@ -161,8 +165,9 @@ func (l *line) gather(ctx context.Context) {
 // wait returns when something may be due.
 func (l *line) wait(ctx context.Context, rings <-chan struct{}, timer *time.Timer, failed error) {
 	least := time.Millisecond // what is due and was not claimed is locked by another process
+	poll := time.Now().Add(idlePoll)
 	for {
-		nap := l.nap(ctx, failed, least)
+		nap := min(l.nap(ctx, failed, least), time.Until(poll))
 		if nap <= 0 {
 			return
 		}
@@ -185,11 +190,11 @@ func (l *line) wait(ctx context.Context, rings <-chan struct{}, timer *time.Time
 
 // room is how many deliveries may be claimed.
 func (l *line) room() int {
-	most := cap(l.hands)
-	if kind, _ := l.kind(); kind.Idempotent {
-		most *= maxAhead
+	room := maxOpen*cap(l.hands) - int(l.open.Load())
+	if kind, _ := l.kind(); !kind.Idempotent {
+		room = min(room, cap(l.hands)-int(l.taken.Load()))
 	}
-	return max(0, min(most-int(l.taken.Load()), maxUnsettled*cap(l.hands)-int(l.open.Load())))
+	return max(0, room)
 }
 
 // claim leases what is due, as much as there is room for. Calls that end while it
@@ -203,15 +208,24 @@ func (l *line) claim(ctx context.Context) (claimed []Claimed, inVain, more bool,
 	}
 	want := Claim{ActorID: l.id, Now: now, Until: now.Add(leaseLength), Max: free}
 	inVain, want.APIConfigIDs = l.held(now)
+	_, exists := l.desk.snapshot.Load().Actors[l.id]
+	want.Paused = inVain || !exists
+	if inVain {
+		l.behind.Store(true)
+	}
 	if inVain && len(want.APIConfigIDs) == 0 {
 		return nil, true, false, nil
 	}
 	claimed, err = l.desk.store.Claim(ctx, want)
+	if errors.Is(err, ErrPaused) { // meanwhile, or by another process
+		l.readPause(ctx)
+		return nil, false, false, nil
+	}
 	if err != nil && ctx.Err() == nil {
 		l.desk.log.Error("deliveries were not claimed", "actor", l.id, "error", err)
 	}
-	l.taken.Add(int64(len(claimed)))
-	l.open.Add(int64(len(claimed)))
+	l.take(len(claimed))
+	l.behind.Store(inVain || err != nil || len(claimed) == free)
 	return claimed, inVain, len(claimed) == free, err
 }
 

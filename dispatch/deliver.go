@@ -39,7 +39,8 @@ func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
 	l.wake()
 }
 
-// byHand makes the call as soon as a hand is free.
+// byHand makes the call as soon as a hand is free. One that would outlive its
+// lease is not made: another courier may have the delivery by then.
 func (l *line) byHand(ctx context.Context, e *ended, kind Kind) {
 	select {
 	case l.hands <- struct{}{}:
@@ -49,6 +50,10 @@ func (l *line) byHand(ctx context.Context, e *ended, kind Kind) {
 	}
 	defer func() { <-l.hands }()
 	e.started = moment()
+	if until := e.claimed.Delivery.LeasedUntil; until != nil && until.Sub(e.started) < callTimeout {
+		e.outcome = Deferred(errors.New("its receiver is slow, and no call was free in time"))
+		return
+	}
 	e.outcome = l.guarded(func() Outcome { return l.call(ctx, kind, e) })
 }
 

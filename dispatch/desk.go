@@ -63,6 +63,7 @@ type Desk struct {
 	tails      tails
 	messengers messengers
 	counts     syncCounts
+	lines      lines
 
 	changing sync.Mutex   // one change of the configuration at a time
 	still    sync.RWMutex // held for reading by who needs the configuration to stay as it is

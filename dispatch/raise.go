@@ -79,7 +79,13 @@ func (d *Desk) raiseOnce(ctx context.Context, c Caller, in []RaiseAlertInput, op
 	if err != nil || len(members) == 0 {
 		return nil, err
 	}
-	for i, raised := range d.store.Raise(lasting(ctx), members) {
+	begin := d.beginner(now)
+	for i := range members {
+		members[i].Begin = begin.begin
+	}
+	results := d.store.Raise(lasting(ctx), members)
+	begin.end(results)
+	for i, raised := range results {
 		place := places[i]
 		if errors.Is(raised.Err, ErrStale) {
 			stale = append(stale, place)

@@ -127,6 +127,10 @@ type Raising struct {
 	// Replan makes the plan for another ticket than Open, or for none. The books
 	// call it inside the transaction when the ticket moved since. Pure and quick.
 	Replan func(open *OpenTicket) Plan
+	// Begin tells until when a delivery that opens its ticket is leased to a
+	// courier who waits for it, nil when there is none. The books may ask again
+	// for the same delivery. Quick; nil for no couriers.
+	Begin func(Delivery) *time.Time
 	// ConfigurationVersion is what the plan was made on; when it moved, the
 	// member's result is ErrStale.
 	ConfigurationVersion int64
@@ -157,6 +161,7 @@ type Raised struct {
 	TicketStatus *TicketStatus
 	DeliveryIDs  []string
 	ActorIDs     []string // whose couriers have work now
+	Begun        []Claimed
 	IsRepeat     bool
 	Err          error
 }
@@ -166,7 +171,8 @@ type Raised struct {
 type QueueStore interface {
 	// Claim leases up to Max deliveries of one actor that are due, the earliest
 	// first: PENDING and UNCERTAIN ones whose order key has no earlier
-	// unfinished sibling. It counts the attempt and writes its row.
+	// unfinished sibling. It counts the attempt and writes its row. ErrPaused
+	// tells that nothing may go to that actor now.
 	Claim(ctx context.Context, c Claim) ([]Claimed, error)
 	// WaitingActors are the ids of the actors, deleted ones too, that have
 	// deliveries PENDING or UNCERTAIN.
@@ -209,6 +215,8 @@ type Claim struct {
 	// APIConfigIDs narrows the claim to alerts on their way through these; nil
 	// means all deliveries.
 	APIConfigIDs []string
+	// Paused claims from an actor that is paused or disabled, too.
+	Paused bool
 }
 
 // Claimed is a leased delivery with what it carries.

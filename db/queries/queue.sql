@@ -26,7 +26,7 @@ WHERE delivery_id = sqlc.arg(delivery_id) AND number = sqlc.arg(number) AND outc
 UPDATE deliveries SET status = sqlc.arg(status), reason = sqlc.narg(reason), trying = sqlc.arg(trying), leased_until = NULL,
   next_attempt_at = sqlc.narg(next_attempt_at), external_ref = sqlc.narg(external_ref), external_url = sqlc.narg(external_url),
   rendered = sqlc.narg(rendered), finished_at = sqlc.narg(finished_at)
-WHERE id = sqlc.arg(id);
+WHERE position = sqlc.arg(position);
 
 -- name: Redirect :exec
 UPDATE deliveries SET rendered = NULL, api_config_version = sqlc.arg(api_config_version), api_config_name = sqlc.arg(api_config_name),

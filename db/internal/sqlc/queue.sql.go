@@ -150,7 +150,7 @@ const moveDelivery = `-- name: MoveDelivery :exec
 UPDATE deliveries SET status = $1, reason = $2, trying = $3, leased_until = NULL,
   next_attempt_at = $4, external_ref = $5, external_url = $6,
   rendered = $7, finished_at = $8
-WHERE id = $9
+WHERE position = $9
 `
 
 type MoveDeliveryParams struct {
@@ -162,7 +162,7 @@ type MoveDeliveryParams struct {
 	ExternalURL   *string
 	Rendered      *string
 	FinishedAt    *int64
-	ID            string
+	Position      int64
 }
 
 func (q *Queries) MoveDelivery(ctx context.Context, arg MoveDeliveryParams) error {
@@ -175,7 +175,7 @@ func (q *Queries) MoveDelivery(ctx context.Context, arg MoveDeliveryParams) erro
 		arg.ExternalURL,
 		arg.Rendered,
 		arg.FinishedAt,
-		arg.ID,
+		arg.Position,
 	)
 	return err
 }
