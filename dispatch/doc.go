@@ -6,7 +6,7 @@
 //
 //	raise.go    check → plan → store → ring         RaiseAlertInput → Raised
 //	plan.go     match → condition → deliveries      pure
-//	carry.go    claim → deliver.go → settle.go      a line of couriers an actor
+//	carry.go    claim → deliver.go → settle.go      a line of couriers an actor; begin.go claims with the raise
 //	sync.go     a ticket moves: follow.go says who hears of it
 //	intake.go   an actor's system moves it: judge.go decides; keep.go asks and listens
 //	watch.go    the ledger speaks, bell.go wakes
