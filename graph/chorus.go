@@ -46,13 +46,17 @@ type song struct {
 const seatQueue = 128
 
 // seat is a member's place: what was sung since it sat down, in order and
-// without a gap.
+// without a gap. While its member waits, a song goes to it directly, if it can
+// take one without waiting.
 type seat struct {
 	more chan struct{} // holds one when something changed
+	take func(song) bool
 
-	mu     sync.Mutex
-	queue  []song
-	behind bool // the queue has a gap
+	mu      sync.Mutex
+	queue   []song
+	behind  bool   // the queue has a gap
+	waiting bool   // the member has had all
+	place   string // of the last song that was taken directly
 }
 
 // key says who asks the same: document, operation, variables but the cursor,
@@ -91,7 +95,7 @@ func (op *operation) key(c dispatch.Caller) string {
 }
 
 // join takes a seat. The second who asks the same has the chorus begin.
-func (c *chorus) join(ctx context.Context, key string, op *operation) (*seat, func()) {
+func (c *chorus) join(ctx context.Context, key string, op *operation, take func(song) bool) (*seat, func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.parts[key]
@@ -102,7 +106,7 @@ func (c *chorus) join(ctx context.Context, key string, op *operation) (*seat, fu
 		}
 		c.parts[key] = p
 	}
-	s := &seat{more: make(chan struct{}, 1)}
+	s := &seat{more: make(chan struct{}, 1), take: take}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.seats[s] = struct{}{}
@@ -155,11 +159,11 @@ func (p *part) lead(member context.Context, of *operation) {
 }
 
 // sing hands an answer to everyone.
-func (p *part) sing(place string, data []byte) bool {
+func (p *part) sing(one song) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for s := range p.seats {
-		s.hear(song{place, data})
+		s.hear(one)
 	}
 	return true
 }
@@ -181,6 +185,11 @@ func (p *part) end() {
 
 func (s *seat) hear(one song) {
 	s.mu.Lock()
+	if s.waiting && len(s.queue) == 0 && !s.behind && s.take(one) {
+		s.place = one.place
+		s.mu.Unlock()
+		return
+	}
 	if len(s.queue) == seatQueue {
 		s.queue, s.behind = nil, true
 	}
@@ -216,13 +225,15 @@ func (s *seat) meets(place string) bool {
 	return true
 }
 
-// next is what was sung meanwhile; it waits for more. It says no when there is a
-// gap, or ctx has ended.
+// next is what was sung meanwhile and not taken; it waits for more. It says no
+// when there is a gap, or ctx has ended.
 func (s *seat) next(ctx context.Context) ([]song, bool) {
+	defer s.rise()
 	for {
 		s.mu.Lock()
 		songs, behind := s.queue, s.behind
 		s.queue = nil
+		s.waiting = len(songs) == 0 && !behind
 		s.mu.Unlock()
 		if behind {
 			return nil, false
@@ -236,6 +247,23 @@ func (s *seat) next(ctx context.Context) ([]song, bool) {
 			return nil, false
 		}
 	}
+}
+
+// rise ends the member's waiting.
+func (s *seat) rise() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = false
+}
+
+// taken is the place of the last song that went to the member directly, "" when
+// none did since it was asked.
+func (s *seat) taken() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	place := s.place
+	s.place = ""
+	return place
 }
 
 // params are what the operation was made of, for another one like it.

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -60,7 +61,7 @@ func TestChorus(t *testing.T) {
 // TestSeatFallsBehind: a member that does not keep up is told so, and takes part
 // again from an answer that it has seen.
 func TestSeatFallsBehind(t *testing.T) {
-	s := &seat{more: make(chan struct{}, 1)}
+	s := &seat{more: make(chan struct{}, 1), take: func(song) bool { return false }}
 	for i := range seatQueue + 10 {
 		s.hear(song{place: fmt.Sprint(i)})
 	}
@@ -75,5 +76,49 @@ func TestSeatFallsBehind(t *testing.T) {
 	}
 	if songs, ok := s.next(t.Context()); !ok || len(songs) != 2 || songs[0].place != "later 1" {
 		t.Errorf("after that it gave %v, %v", songs, ok)
+	}
+}
+
+// TestSeatTakes: a member that waits takes each song at once, until it cannot;
+// then all stay in order in its queue, and it knows where it was.
+func TestSeatTakes(t *testing.T) {
+	var had []string
+	room := 2
+	s := &seat{more: make(chan struct{}, 1), take: func(one song) bool {
+		if room == 0 {
+			return false
+		}
+		room--
+		had = append(had, one.place)
+		return true
+	}}
+	s.hear(song{place: "before it waits"})
+	if songs, ok := s.next(t.Context()); !ok || len(songs) != 1 || len(had) > 0 {
+		t.Fatalf("it gave %v, %v, and took %v", songs, ok, had)
+	}
+	waiting := make(chan []song)
+	go func() {
+		songs, _ := s.next(t.Context())
+		waiting <- songs
+	}()
+	for began := false; !began; runtime.Gosched() {
+		s.mu.Lock()
+		began = s.waiting
+		s.mu.Unlock()
+	}
+	for i := range 4 {
+		s.hear(song{place: fmt.Sprint(i)})
+	}
+	places := []string{}
+	for rest := <-waiting; ; rest, _ = s.next(t.Context()) { // it may wake before the last came
+		for _, one := range rest {
+			places = append(places, one.place)
+		}
+		if len(places) >= 2 {
+			break
+		}
+	}
+	if fmt.Sprint(had) != "[0 1]" || s.taken() != "1" || s.taken() != "" || fmt.Sprint(places) != "[2 3]" {
+		t.Errorf("it took %v and left %v", had, places)
 	}
 }

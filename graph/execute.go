@@ -2,6 +2,7 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,31 +102,33 @@ func (op *operation) run(ctx context.Context) []byte {
 // the place to resume at, until the stream or ctx ends, or show says no. It
 // returns why the stream failed, for the caller to tell; nil when it ended well.
 // What others ask, too, is executed once for all.
-func (op *operation) follow(ctx context.Context, resume string, show func(place string, data []byte) bool) *gqlerror.Error {
+func (op *operation) follow(ctx context.Context, resume string, show func(song) bool, take func(song) bool) *gqlerror.Error {
 	key := op.key(callerOf(ctx))
 	if key == "" {
 		return op.alone(ctx, resume, show)
 	}
-	seat, leave := op.s.chorus.join(ctx, key, op)
+	seat, leave := op.s.chorus.join(ctx, key, op, take)
 	defer leave()
 	for {
 		met, more := false, true
-		failed := op.alone(ctx, resume, func(place string, data []byte) bool {
-			resume, more = place, show(place, data)
-			met = seat.meets(place)
+		failed := op.alone(ctx, resume, func(one song) bool {
+			resume, more = one.place, show(one)
+			met = seat.meets(one.place)
 			return more && !met
 		})
 		if !met || !more {
 			return failed
 		}
 		for songs, ok := seat.next(ctx); ok; songs, ok = seat.next(ctx) {
+			seat.taken() // which the songs come after
 			for _, one := range songs {
-				if !show(one.place, one.data) {
+				if !show(one) {
 					return nil
 				}
 				resume = one.place
 			}
 		}
+		resume = cmp.Or(seat.taken(), resume)
 		if ended := context.Cause(ctx); ended != nil {
 			return op.cut(ctx, ended, nil)
 		}
@@ -148,7 +151,7 @@ func (op *operation) cut(ctx context.Context, ended error, failed *gqlerror.Erro
 }
 
 // alone executes a subscription for itself.
-func (op *operation) alone(ctx context.Context, resume string, show func(place string, data []byte) bool) *gqlerror.Error {
+func (op *operation) alone(ctx context.Context, resume string, show func(song) bool) *gqlerror.Error {
 	st := &stream{resume: resume, places: make(chan string, 4)}
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, streamKey{}, st))
 	var failed *gqlerror.Error
@@ -157,7 +160,7 @@ func (op *operation) alone(ctx context.Context, resume string, show func(place s
 			failed = r.Errors[0]
 			return false
 		}
-		return show(<-st.places, op.render(r))
+		return show(song{<-st.places, op.render(r)})
 	})
 	ended := context.Cause(ctx)
 	cancel()

@@ -53,8 +53,8 @@ func FuzzTake(f *testing.F) {
 		}
 		for f := range c.out {
 			var m struct{ Type string }
-			if err := json.Unmarshal(f.data, &m); f.code == 0 && (err != nil || !slices.Contains(known, m.Type)) {
-				t.Errorf("says %q, %v", f.data, err)
+			if err := json.Unmarshal(f.text(nil), &m); f.code == 0 && (err != nil || !slices.Contains(known, m.Type)) {
+				t.Errorf("says %q, %v", f.text(nil), err)
 			}
 		}
 		if len(c.running) > 0 {

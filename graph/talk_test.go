@@ -106,6 +106,28 @@ func TestManyOperations(t *testing.T) {
 	p.hears(`{"type":"complete","id":"more"}`)
 }
 
+// TestFrameSizes: a message arrives whole on both sides of each bound at which the
+// protocol writes its size differently, alone and many at once.
+func TestFrameSizes(t *testing.T) {
+	s := newStage(t)
+	p := s.greeted(dispatch.ScopeRead)
+	const around = len(`{"type":"pong","payload":{"x":""}}`)
+	var sizes []int
+	for _, bound := range []int{126, 1 << 16, maxWrite} {
+		sizes = append(sizes, bound-1, bound, bound+1)
+	}
+	for range 2 {
+		for _, size := range sizes {
+			p.say(`{"type":"ping","payload":{"x":"` + strings.Repeat("y", size-around) + `"}}`)
+		}
+		for _, size := range sizes {
+			if got := p.hearsLike(`{"type":"pong"`); len(got) != size {
+				t.Errorf("a message of %d bytes arrives with %d", size, len(got))
+			}
+		}
+	}
+}
+
 func TestSocketGreetings(t *testing.T) {
 	s := newStage(t)
 	t.Run("ping before the initialisation", func(t *testing.T) {

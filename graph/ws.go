@@ -2,6 +2,7 @@ package graph
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,18 +35,12 @@ const (
 	socketQueue = 64 // messages that wait for a slow reader
 )
 
-// frame is what the writer sends: a message, or the end.
-type frame struct {
-	data   []byte
-	code   websocket.StatusCode // of the end; 0 for a message
-	reason string
-}
-
 // socket is one WebSocket. The handler's goroutine reads, one writes, one
 // watches the time, and each operation has one.
 type socket struct {
 	s      *Server
 	ws     *websocket.Conn
+	conn   net.Conn        // the same, for writing
 	header string          // the token of the handshake's header, if any
 	ctx    context.Context //nolint:containedctx // of this connection
 	cancel context.CancelCauseFunc
@@ -64,7 +59,8 @@ type socket struct {
 
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	offered := strings.Split(strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ","), ",")
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	open := &opening{ResponseWriter: w}
+	ws, err := websocket.Accept(open, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol}, OriginPatterns: s.o.AllowOrigins,
 	})
 	if err != nil {
@@ -79,7 +75,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel, stop := until(context.WithoutCancel(r.Context()), s.hard)
 	defer stop()
 	c := &socket{
-		s: s, ws: ws, header: bearerOf(r), ctx: ctx, cancel: cancel, out: make(chan frame, socketQueue),
+		s: s, ws: ws, conn: open.conn, header: bearerOf(r), ctx: ctx, cancel: cancel, out: make(chan frame, socketQueue),
 		initialised: make(chan struct{}), heard: make(chan struct{}, 1), release: func() {}, running: map[string]*socketOp{},
 	}
 	c.serve()
@@ -116,31 +112,6 @@ func (c *socket) send(f frame) bool {
 	case <-c.ctx.Done():
 		return false
 	}
-}
-
-// write sends what is left for it, in order, until out is closed. After the end
-// or a failure it only empties the queue.
-func (c *socket) write() {
-	over := false
-	for f := range c.out {
-		if over {
-			continue
-		}
-		if f.code != 0 {
-			over = true
-			_ = c.ws.Close(f.code, f.reason) // waits for the other side's close, five seconds at most
-			c.cancel(nil)
-			continue
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), writeTime)
-		err := c.ws.Write(ctx, websocket.MessageText, f.data)
-		cancel()
-		if err != nil {
-			over = true
-			c.cancel(err)
-		}
-	}
-	_ = c.ws.CloseNow() // does nothing when it is closed
 }
 
 // watch ends the connection when the time for its initialisation is over, when

@@ -13,6 +13,7 @@ import (
 type socketOp struct {
 	c      *socket
 	id     string
+	head   []byte          // of its answers: all before the payload
 	ctx    context.Context //nolint:containedctx // of this operation
 	cancel context.CancelFunc
 
@@ -22,7 +23,7 @@ type socketOp struct {
 
 func (c *socket) newOp(id string) *socketOp {
 	ctx, cancel := context.WithCancel(withCaller(c.ctx, c.caller))
-	return &socketOp{c: c, id: id, ctx: ctx, cancel: cancel}
+	return &socketOp{c: c, id: id, head: message(id, "next", []byte{}).head, ctx: ctx, cancel: cancel}
 }
 
 // run executes the operation and tells its end, unless the other side ended it.
@@ -37,7 +38,7 @@ func (o *socketOp) run(params *graphql.RawParams) {
 	case op.is(ast.Subscription):
 		ctx, _, stop := until(o.ctx, o.c.s.soft)
 		defer stop()
-		if failed := op.follow(ctx, "", func(_ string, data []byte) bool { return o.next(data) }); failed != nil {
+		if failed := op.follow(ctx, "", func(one song) bool { return o.next(one.data) }, o.take); failed != nil {
 			o.fail(failed)
 			return
 		}
@@ -56,7 +57,24 @@ func (o *socketOp) fail(err *gqlerror.Error) {
 func (o *socketOp) next(data []byte) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !o.silent && o.c.send(message(o.id, "next", data))
+	return !o.silent && o.c.send(frame{head: o.head, data: data})
+}
+
+// take sends one answer of the chorus, unless it would have to wait.
+func (o *socketOp) take(one song) bool {
+	if !o.mu.TryLock() {
+		return false
+	}
+	defer o.mu.Unlock()
+	if o.silent {
+		return true // nothing more is wanted
+	}
+	select {
+	case o.c.out <- frame{head: o.head, data: one.data}:
+		return true
+	default:
+		return false
+	}
 }
 
 // last sends the operation's end. Before that its id is free, so that the other

@@ -71,19 +71,6 @@ func (c *socket) pong(ping map[string]any) frame {
 	return message("", "pong", payload)
 }
 
-// message is a frame of the protocol; id and payload may be left out.
-func message(id, kind string, payload []byte) frame {
-	data := append(make([]byte, 0, len(payload)+len(id)+48), `{"type":"`+kind+`"`...)
-	if id != "" {
-		quoted, _ := json.Marshal(id) //nolint:errchkjson // a text always marshals
-		data = append(append(data, `,"id":`...), quoted...)
-	}
-	if payload != nil {
-		data = append(append(data, `,"payload":`...), payload...)
-	}
-	return frame{data: append(data, '}')}
-}
-
 // init learns who speaks: from the payload, or from the handshake's header.
 func (c *socket) init(message map[string]any) frame {
 	select {
