@@ -49,9 +49,9 @@ func (f frame) append(to []byte) []byte {
 	case size < extended:
 		to = append(to, byte(size))
 	case size <= 0xffff:
-		to = binary.BigEndian.AppendUint16(append(to, extended), uint16(size)) //nolint:gosec // it fits
+		to = binary.BigEndian.AppendUint16(append(to, extended), uint16(size))
 	default:
-		to = binary.BigEndian.AppendUint64(append(to, long), uint64(size)) //nolint:gosec // no size is negative
+		to = binary.BigEndian.AppendUint64(append(to, long), uint64(size))
 	}
 	return f.text(to)
 }
