@@ -85,7 +85,10 @@ func (op *operation) raisesOnly() bool {
 func (op *operation) run(ctx context.Context) []byte {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	var answer []byte
+	answer := op.planned(ctx)
+	if answer != nil {
+		return answer
+	}
 	op.each(op.s.withLoaders(ctx), func(r *graphql.Response) bool {
 		answer = op.render(r)
 		return false
@@ -224,14 +227,21 @@ func (op *operation) render(r *graphql.Response) []byte {
 		b.Write(r.Data)
 	}
 	b.WriteByte('}')
-	if !bytes.ContainsAny(b.Bytes(), "\r\n") {
-		return b.Bytes()
-	}
-	var line bytes.Buffer
-	if err := json.Compact(&line, b.Bytes()); err != nil {
+	line, err := oneLine(b.Bytes())
+	if err != nil {
 		return errorsOnly(op.s.present(context.Background(), err))
 	}
-	return line.Bytes()
+	return line
+}
+
+// oneLine takes the line breaks out of JSON, which only stand between its values.
+func oneLine(text []byte) ([]byte, error) {
+	if bytes.IndexByte(text, '\n') < 0 && bytes.IndexByte(text, '\r') < 0 {
+		return text, nil
+	}
+	var line bytes.Buffer
+	err := json.Compact(&line, text)
+	return line.Bytes(), err
 }
 
 func errorsJSON(errs gqlerror.List) []byte {

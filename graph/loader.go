@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -73,6 +74,41 @@ func (l *loader[T]) load(ctx context.Context, id string) (thing T, ok bool, err 
 	return thing, ok, b.err
 }
 
+// ahead loads things that will be asked for, at once.
+func (l *loader[T]) ahead(ctx context.Context, ids []string) {
+	for some := range slices.Chunk(l.unasked(ids), maxBatch) {
+		b := &batch[T]{ids: some, done: make(chan struct{})}
+		l.mu.Lock()
+		for _, id := range some {
+			l.batches[id] = b
+		}
+		l.mu.Unlock()
+		l.fill(ctx, b)
+	}
+}
+
+// unasked are those of the ids that nobody has asked for, each once.
+func (l *loader[T]) unasked(ids []string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.batches == nil {
+		l.batches = make(map[string]*batch[T], len(ids))
+	}
+	known := make(map[string]bool, len(ids))
+	return slices.DeleteFunc(ids, func(id string) bool {
+		twice := known[id] || l.batches[id] != nil
+		known[id] = true
+		return twice
+	})
+}
+
+// fill asks the question of a batch.
+func (l *loader[T]) fill(ctx context.Context, b *batch[T]) {
+	defer close(b.done)
+	b.err = errNoAnswer // what the others hear when fetch panics
+	b.found, b.err = l.fetch(ctx, b.ids)
+}
+
 // join puts the id into a batch. Whoever is the first in a batch must run it.
 func (l *loader[T]) join(id string) (b *batch[T], first bool) {
 	l.mu.Lock()
@@ -93,7 +129,6 @@ func (l *loader[T]) join(id string) (b *batch[T], first bool) {
 }
 
 func (l *loader[T]) run(ctx context.Context, b *batch[T]) {
-	defer close(b.done)
 	wait := time.NewTimer(batchWindow)
 	defer wait.Stop()
 	select {
@@ -105,6 +140,5 @@ func (l *loader[T]) run(ctx context.Context, b *batch[T]) {
 		l.open = nil
 	}
 	l.mu.Unlock()
-	b.err = errNoAnswer // what the others hear when fetch panics
-	b.found, b.err = l.fetch(ctx, b.ids)
+	l.fill(ctx, b)
 }

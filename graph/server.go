@@ -15,6 +15,7 @@ import (
 
 	"tocsin/dispatch"
 	"tocsin/graph/internal/gen"
+	"tocsin/graph/plan"
 )
 
 // Options are what a server is told beside its desk.
@@ -49,6 +50,7 @@ type Server struct {
 	o      Options
 	exec   *executor.Executor
 	guards map[string]dispatch.Scope
+	plans  *plan.Plans
 	vigil  *vigil
 	chorus chorus
 
@@ -75,6 +77,7 @@ func New(desk *dispatch.Desk, o Options) *Server {
 	}}
 	executable := gen.NewExecutableSchema(gen.Config{Resolvers: r, Directives: gen.DirectiveRoot{Scope: requireScope}})
 	s.guards = guards(executable.Schema())
+	s.plans = s.newPlans(executable.Schema(), r)
 	s.exec = executor.New(executable)
 	s.exec.SetErrorPresenter(s.present)
 	s.exec.SetRecoverFunc(recovered)

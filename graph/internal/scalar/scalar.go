@@ -26,9 +26,13 @@ const dateTime = "2006-01-02T15:04:05.000Z07:00"
 // MarshalDateTime writes RFC 3339 in UTC with milliseconds.
 func MarshalDateTime(t time.Time) graphql.Marshaler {
 	return graphql.WriterFunc(func(w io.Writer) {
-		quoted := t.UTC().AppendFormat(append(make([]byte, 0, len(dateTime)+2), '"'), dateTime)
-		_, _ = w.Write(append(quoted, '"')) // the writer is a buffer in memory
+		_, _ = w.Write(AppendDateTime(make([]byte, 0, len(dateTime)+2), t)) // the writer is a buffer in memory
 	})
+}
+
+// AppendDateTime writes a time behind what is there.
+func AppendDateTime(b []byte, t time.Time) []byte {
+	return append(t.UTC().AppendFormat(append(b, '"'), dateTime), '"')
 }
 
 // UnmarshalDateTime reads RFC 3339; what is finer than a millisecond is cut off.
