@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tocsin/dispatch"
+	"tocsin/dispatch/crash"
 )
 
 // writer runs all that is written, one transaction after the other. Calls that
@@ -214,6 +215,8 @@ func (w *writer) attempt(group []*job) error {
 	if err := w.runAll(ctx, t, group); err != nil {
 		return w.unwell(errors.Join(err, t.session.Rollback()))
 	}
+	crash.Point(crash.BeforeCommit)
+	crash.During(crash.GroupCommit, len(group) >= crash.Crowd)
 	if err := t.session.Commit(); err != nil {
 		return w.lost(t, err)
 	}

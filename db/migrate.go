@@ -10,6 +10,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"tocsin/dispatch/crash"
 )
 
 //go:embed migrations
@@ -37,6 +39,7 @@ func migrate(ctx context.Context, db *sql.DB, dialect goose.Dialect, folder stri
 	if current == known {
 		return nil
 	}
+	crash.During(crash.Migration, true)
 	if _, err := p.Up(ctx); err != nil {
 		if partial, ok := errors.AsType[*goose.PartialError](err); ok {
 			return partial.Err

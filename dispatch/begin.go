@@ -3,6 +3,8 @@ package dispatch
 import (
 	"sync"
 	"time"
+
+	"tocsin/dispatch/crash"
 )
 
 // beginner lets deliveries begin as they are promised: where a hand is free, the
@@ -118,6 +120,7 @@ func (l *line) release() {
 func (l *line) start(c Claimed, inVain bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	crash.Point(crash.AfterClaim)
 	if !l.ended {
 		l.calls.Go(func() { l.carry(l.work, c, inVain) })
 	}

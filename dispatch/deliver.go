@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"time"
+
+	"tocsin/dispatch/crash"
 )
 
 // carry carries one claimed delivery: call, settle, ring. In vain it only hands
@@ -32,6 +34,7 @@ func (l *line) carry(ctx context.Context, c Claimed, inVain bool) {
 	if s.Health == HealthPaused {
 		defer l.pause(s.At)()
 	}
+	crash.Point(crash.AfterSend)
 	l.taken.Add(-1)
 	l.wake()
 	l.told(s, l.write(ctx, s, c.Delivery.LeasedUntil))
@@ -205,6 +208,7 @@ func (l *line) told(s Settlement, err error) {
 			"delivery", s.DeliveryID, "attempt", s.Attempt, "error", err)
 		return
 	}
+	crash.Point(crash.AfterSettle)
 	desk.log.Info("delivery settled", "delivery", s.DeliveryID, "actor", l.id, "attempt", s.Attempt,
 		"outcome", string(*s.Record.Outcome), "status", string(s.Status), "reason", value(s.Reason))
 	desk.ringLedger()

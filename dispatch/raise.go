@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"tocsin/dispatch/crash"
 )
 
 // maxAlerts is how many alerts one call may raise.
@@ -84,6 +86,7 @@ func (d *Desk) raiseOnce(ctx context.Context, c Caller, in []RaiseAlertInput, op
 		members[i].Begin = begin.begin
 	}
 	results := d.store.Raise(lasting(ctx), members)
+	crash.Point(crash.BeforeAnswer)
 	begin.end(results)
 	for i, raised := range results {
 		place := places[i]
@@ -132,6 +135,7 @@ func (d *Desk) members(ctx context.Context, c Caller, in []RaiseAlertInput, open
 	}
 	// A condition that is cut short counts as true, so that a caller who goes
 	// away must not cut it.
+	crash.Point(crash.BeforePlan)
 	d.planAll(lasting(ctx), cfg, members, tickets, now)
 	return members, places, nil
 }
