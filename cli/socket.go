@@ -168,10 +168,19 @@ func (s *subscription) read(ctx context.Context) (message, error) {
 		return message{}, s.lost(err)
 	}
 	var m message
-	if json.Unmarshal(data, &m) != nil {
+	if err := json.Unmarshal(data, &m); isCut(err, data) {
+		return message{}, s.lost(err)
+	} else if err != nil {
 		return message{}, s.client.stranger()
 	}
 	return m, nil
+}
+
+// isCut tells that JSON ends too early: the library takes a message for whole
+// whose connection broke between two of its reads.
+func isCut(err error, data []byte) bool {
+	var wrong *json.SyntaxError
+	return errors.As(err, &wrong) && wrong.Offset == int64(len(data))
 }
 
 // lost is why the connection ended, by its close code if it has one.
