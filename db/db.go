@@ -81,6 +81,7 @@ type books struct {
 	engine   *engine
 	writer   *writer
 	pool     *readers
+	sessions *sessions     // on SQLite
 	reads    *sqlc.Queries // over the pool
 	keyring  *Keyring
 	log      *slog.Logger
@@ -146,12 +147,27 @@ func (b *books) addBuiltIn(ctx context.Context, kinds []dispatch.Kind, now time.
 
 // snapshot runs reads that must see one state of the books.
 func (b *books) snapshot(ctx context.Context, read func(*sqlc.Queries, sqlc.DBTX) error) error {
+	if b.sessions != nil {
+		return b.sessions.snapshot(ctx, read)
+	}
 	tx, err := b.pool.BeginTx(ctx, &sql.TxOptions{Isolation: b.engine.snapshot, ReadOnly: true})
 	if err != nil {
 		return fmt.Errorf("read the database: %w", err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
 	return read(sqlc.New(tx), tx)
+}
+
+// once runs a read of one statement, or of several that need not see one state.
+func once[T any](ctx context.Context, b *books, read func(sqlc.DBTX) (T, error)) (found T, err error) {
+	if b.sessions == nil {
+		return read(b.pool)
+	}
+	err = b.sessions.use(ctx, func(c whole) error {
+		found, err = read(c)
+		return err
+	})
+	return found, err
 }
 
 // Ready implements dispatch.Store: it writes, and leaves nothing.

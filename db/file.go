@@ -141,12 +141,14 @@ func openFile(ctx context.Context, path string) (*books, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(), writing.Close())
 	}
-	pool.SetMaxOpenConns(runtime.GOMAXPROCS(0))
-	pool.SetMaxIdleConns(runtime.GOMAXPROCS(0))
+	cores := runtime.GOMAXPROCS(0)
+	pool.SetMaxOpenConns(2 * cores)
+	pool.SetMaxIdleConns(2 * cores)
+	lists := newSessions(pool, cores)
 	one := &onlyConn{conn: conn, prepared: map[string]*sql.Stmt{}}
 	reading := newReaders(pool, true)
 	return &books{
-		engine: &sqliteEngine, pool: reading, reads: sqlc.New(reading),
+		engine: &sqliteEngine, pool: reading, sessions: lists, reads: sqlc.New(reading),
 		writer: &writer{
 			engine: &sqliteEngine, begin: one.begin,
 			// A COMMIT that gave an error has not happened.
@@ -154,7 +156,7 @@ func openFile(ctx context.Context, path string) (*books, error) {
 			// Statements are not to be interrupted half-way; a busy file ends the wait.
 			patient: func() (context.Context, context.CancelFunc) { return context.WithoutCancel(ctx), func() {} },
 		},
-		release: func() error { return errors.Join(reading.Close(), one.close(), writing.Close()) },
+		release: func() error { return errors.Join(lists.close(), reading.Close(), one.close(), writing.Close()) },
 	}, nil
 }
 

@@ -97,50 +97,32 @@ func rankOf(s dispatch.Severity) any { return rank(s) }
 func pageSize(p dispatch.Page) int { return max(p.First, 1) }
 
 // list reads a page: where its rows are, then the rows.
-func list[R, N any](ctx context.Context, db sqlc.DBTX, s *search, name string, w []way, t table[R], number func(R) int64, convert func(R) (N, error)) (dispatch.List[N], error) {
+func list[R, N any](ctx context.Context, db sqlc.DBTX, s *search, name string, w []way, t table[R], number func(R) int64, convert func(R) (N, error)) (l dispatch.List[N], err error) {
 	f, err := s.look(ctx, db, w)
 	if err != nil {
-		return dispatch.List[N]{}, err
+		return l, err
 	}
-	pages, err := load(ctx, db, s, name, []found{f}, t, number, convert)
-	if err != nil {
-		return dispatch.List[N]{}, err
-	}
-	return pages[0], nil
-}
-
-// load reads the rows of pages with one question.
-func load[R, N any](ctx context.Context, db sqlc.DBTX, s *search, name string, all []found, t table[R], number func(R) int64, convert func(R) (N, error)) ([]dispatch.List[N], error) {
-	cuts := make([]cut, len(all))
-	var numbers []int64
-	for i, f := range all {
-		cuts[i] = s.cut(f)
-		for _, k := range cuts[i].keys {
-			numbers = append(numbers, k[2])
-		}
-	}
-	rows, err := readBy(ctx, db, t, s.order.number, numbers, "")
-	if err != nil {
-		return nil, err
-	}
-	byNumber := make(map[int64]N, len(rows))
-	for _, r := range rows {
-		if byNumber[number(r)], err = convert(r); err != nil {
-			return nil, err
-		}
-	}
-	pages := make([]dispatch.List[N], len(all))
-	for i, c := range cuts {
-		pages[i] = pageOf(c, name, byNumber)
-	}
-	return pages, nil
-}
-
-// pageOf is a page of loaded things.
-func pageOf[N any](c cut, name string, byNumber map[int64]N) dispatch.List[N] {
-	l := dispatch.List[N]{Items: make([]N, len(c.keys)), Cursors: make([]string, len(c.keys)), HasNext: c.hasNext}
+	c := s.cut(f)
+	l = pageOf[N](ctx, c, name)
+	place := make(map[int64]int, len(c.keys))
+	numbers := make([]int64, len(c.keys))
 	for i, k := range c.keys {
-		l.Items[i], l.Cursors[i] = byNumber[k[2]], k.cursor(name)
+		place[k[2]], numbers[i] = i, k[2]
+	}
+	err = scanBy(ctx, db, t, s.order.number, numbers, "", func(row R) (err error) {
+		l.Items[place[number(row)]], err = convert(row)
+		return err
+	})
+	return l, err
+}
+
+// pageOf is a page with room for its things.
+func pageOf[N any](ctx context.Context, c cut, name string) dispatch.List[N] {
+	l := dispatch.List[N]{Items: make([]N, len(c.keys)), Cursors: make([]string, len(c.keys)), HasNext: c.hasNext}
+	if !dispatch.EnoughOf(ctx).NoCursors {
+		for i, k := range c.keys {
+			l.Cursors[i] = k.cursor(name)
+		}
 	}
 	if c.end != nil {
 		l.End = c.end.cursor(name)
@@ -149,6 +131,8 @@ func pageOf[N any](c cut, name string, byNumber map[int64]N) dispatch.List[N] {
 }
 
 // alerts
+
+var alertOrder = order{at: "received_at", number: "position", descending: true}
 
 func alertSearch(e *engine, f dispatch.AlertFilter) (*search, ways) {
 	var c []clause
@@ -176,7 +160,7 @@ func alertSearch(e *engine, f dispatch.AlertFilter) (*search, ways) {
 	w.along("behavior_model", "alerts_behavior_model")
 	return &search{
 		engine: e, table: "alerts", clauses: c, rangeOf: "received_at", since: maybeMS(f.Since), until: maybeMS(f.Until),
-		order: order{at: "received_at", number: "position", descending: true},
+		order: alertOrder,
 	}, w
 }
 
@@ -195,7 +179,7 @@ func (b *books) Alerts(ctx context.Context, f dispatch.AlertFilter, p dispatch.P
 	}
 	s.first = pageSize(p)
 	err = b.snapshot(ctx, func(_ *sqlc.Queries, db sqlc.DBTX) error {
-		l, err = list(ctx, db, s, alertList, w.chosen(alertBase(w)), alertTable, func(r sqlc.Alert) int64 { return r.Position }, alertOf)
+		l, err = list(ctx, db, s, alertList, w.chosen(alertBase(w)), alertColumns(ctx), func(r sqlc.Alert) int64 { return r.Position }, alertOf)
 		return err
 	})
 	return l, err
@@ -208,6 +192,8 @@ func (b *books) CountAlerts(ctx context.Context, f dispatch.AlertFilter, limit i
 }
 
 // deliveries
+
+var deliveryOrder = order{at: "created_at", number: "position", descending: true}
 
 func deliveryTests(f dispatch.DeliveryFilter) []clause {
 	var c []clause
@@ -245,7 +231,7 @@ func deliverySearch(e *engine, f dispatch.DeliveryFilter) (*search, []way) {
 	values, does := w.domain("status", deliveryStatuses)
 	return &search{
 		engine: e, table: "deliveries", clauses: w.clauses, rangeOf: "created_at", since: maybeMS(since), until: maybeMS(until),
-		order: order{at: "created_at", number: "position", descending: true},
+		order: deliveryOrder,
 	}, w.chosen(way{index: "deliveries_status", columns: []string{"status"}, domains: [][]any{values}, does: does})
 }
 
@@ -259,7 +245,7 @@ func (b *books) Deliveries(ctx context.Context, f dispatch.DeliveryFilter, p dis
 	}
 	s.first = pageSize(p)
 	err = b.snapshot(ctx, func(_ *sqlc.Queries, db sqlc.DBTX) error {
-		l, err = list(ctx, db, s, deliveryList, w, deliveryTable, func(r sqlc.Delivery) int64 { return r.Position }, deliveryOf)
+		l, err = list(ctx, db, s, deliveryList, w, deliveryColumns(ctx), func(r sqlc.Delivery) int64 { return r.Position }, deliveryOf)
 		return err
 	})
 	return l, err

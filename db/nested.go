@@ -2,68 +2,85 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
-	"strings"
 
 	"tocsin/db/internal/sqlc"
 	"tocsin/dispatch"
 )
 
+// nest is how the first rows of what belongs to each of many tickets are found:
+// along an index that begins with the ticket, in the order of the list.
+type nest[R, N any] struct {
+	list    string
+	index   string
+	table   table[R]
+	order   order
+	key     func(R) key
+	ticket  func(R) *string
+	convert func(R) (N, error)
+}
+
 // AlertsOfTickets implements dispatch.ReadStore.
 func (b *books) AlertsOfTickets(ctx context.Context, ticketIDs []string, first int) (map[string]dispatch.List[dispatch.Alert], error) {
-	s, _ := alertSearch(b.engine, dispatch.AlertFilter{})
-	s.first = first
-	return firstPages(ctx, b.pool, s, alertList, "alerts_ticket", ticketIDs, alertTable, func(r sqlc.Alert) int64 { return r.Position }, alertOf)
+	return firstPages(ctx, b, ticketIDs, first, nest[sqlc.Alert, dispatch.Alert]{
+		list: alertList, index: "alerts_ticket", table: alertColumns(ctx), order: alertOrder, convert: alertOf,
+		key:    func(r sqlc.Alert) key { return key{0, r.ReceivedAt, r.Position} },
+		ticket: func(r sqlc.Alert) *string { return r.TicketID },
+	})
 }
 
 // DeliveriesOfTickets implements dispatch.ReadStore.
 func (b *books) DeliveriesOfTickets(ctx context.Context, ticketIDs []string, first int) (map[string]dispatch.List[dispatch.Delivery], error) {
-	s, _ := deliverySearch(b.engine, dispatch.DeliveryFilter{})
-	s.first = first
-	return firstPages(ctx, b.pool, s, deliveryList, "deliveries_ticket", ticketIDs, deliveryTable, func(r sqlc.Delivery) int64 { return r.Position }, deliveryOf)
+	return firstPages(ctx, b, ticketIDs, first, nest[sqlc.Delivery, dispatch.Delivery]{
+		list: deliveryList, index: "deliveries_ticket", table: deliveryColumns(ctx), order: deliveryOrder, convert: deliveryOf,
+		key:    func(r sqlc.Delivery) key { return key{0, r.CreatedAt, r.Position} },
+		ticket: func(r sqlc.Delivery) *string { return r.TicketID },
+	})
 }
 
-// firstPages reads the first page of each ticket along an index that begins
-// with the ticket: where the rows of all are, then the rows. Neither moves nor
-// goes between the two questions.
-func firstPages[R, N any](ctx context.Context, db sqlc.DBTX, s *search, name, index string, tickets []string,
-	t table[R], number func(R) int64, convert func(R) (N, error),
-) (map[string]dispatch.List[N], error) {
+// firstPages reads the first page of each ticket with one statement, which is
+// the same for any number of them.
+func firstPages[R, N any](ctx context.Context, b *books, tickets []string, first int, n nest[R, N]) (map[string]dispatch.List[N], error) {
+	tickets = slices.Compact(slices.Sorted(slices.Values(tickets)))
+	ids, err := json.Marshal(tickets)
+	if err != nil {
+		return nil, err
+	}
+	rows := make(map[string][]R, len(tickets))
+	_, err = once(ctx, b, func(db sqlc.DBTX) (struct{}, error) {
+		statement := b.engine.firstOfEach(n.table.list("x"), n.table.name, n.index, n.order)
+		return struct{}{}, n.table.scan(ctx, db, statement, []any{string(ids), int64(first + 1)}, func(row R) error {
+			ticket := *n.ticket(row)
+			rows[ticket] = append(rows[ticket], row)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
 	pages := make(map[string]dispatch.List[N], len(tickets))
-	for some := range slices.Chunk(tickets, maxLegs) {
-		each, err := s.firstOfEach(ctx, db, index, some)
-		if err != nil {
+	for _, ticket := range tickets {
+		if pages[ticket], err = n.page(ctx, rows[ticket], first); err != nil {
 			return nil, err
-		}
-		lists, err := load(ctx, db, s, name, each, t, number, convert)
-		if err != nil {
-			return nil, err
-		}
-		for i, ticket := range some {
-			pages[ticket] = lists[i]
 		}
 	}
 	return pages, nil
 }
 
-// firstOfEach finds each ticket's first rows, one more than a page has.
-func (s *search) firstOfEach(ctx context.Context, db sqlc.DBTX, index string, tickets []string) ([]found, error) {
-	w := way{index: index, columns: []string{"ticket_id"}}
-	var args []any
-	parts := make([]string, len(tickets))
-	for i, ticket := range tickets {
-		parts[i] = s.writeLeg(w, leg{values: []any{ticket}}, i, s.first+1, &args)
+// page makes a page of a ticket's rows, which are one more when there are more.
+func (n nest[R, N]) page(ctx context.Context, rows []R, first int) (l dispatch.List[N], err error) {
+	slices.SortFunc(rows, func(a, b R) int { return n.order.compare(n.key(a), n.key(b)) })
+	keys := make([]key, len(rows))
+	for i, r := range rows {
+		keys[i] = n.key(r)
 	}
-	rows, err := s.readKeys(ctx, db, strings.Join(parts, " UNION ALL "), args)
-	if err != nil {
-		return nil, err
+	s := search{first: first}
+	l = pageOf[N](ctx, s.cut(found{keys: keys}), n.list)
+	for i := range l.Items {
+		if l.Items[i], err = n.convert(rows[i]); err != nil {
+			return l, err
+		}
 	}
-	all := make([]found, len(tickets))
-	for _, r := range rows {
-		all[r.leg].keys = append(all[r.leg].keys, r.key)
-	}
-	for _, f := range all {
-		slices.SortFunc(f.keys, s.order.compare)
-	}
-	return all, nil
+	return l, nil
 }

@@ -33,6 +33,10 @@ var postgresEngine = engine{
 		"tickets": "INSERT INTO tickets_words (position, search) SELECT number, " + lexemes + " FROM tickets",
 	},
 	indexed: func(string) string { return "" },
+	firstOfEach: func(columns, table, _ string, o order) string {
+		return "SELECT " + columns + " FROM json_array_elements_text(CAST($1 AS JSON)) AS j(value) CROSS JOIN LATERAL (SELECT * FROM " + table +
+			" AS y WHERE y.ticket_id = j.value ORDER BY " + o.by("y") + " LIMIT $2) AS x"
+	},
 	matching: func(table, placeholder string) string {
 		return "SELECT w.position FROM " + table + "_words w WHERE w.search @@ CAST(CAST(" + placeholder + " AS TEXT) AS TSQUERY)"
 	},

@@ -46,12 +46,16 @@ func of[R, N any](ctx context.Context, db sqlc.DBTX, t table[R], column string, 
 
 // AlertsByID implements dispatch.ReadStore.
 func (b *books) AlertsByID(ctx context.Context, ids []string) (map[string]dispatch.Alert, error) {
-	return byID(ctx, b.pool, alertTable, ids, alertOf, func(a dispatch.Alert) string { return a.ID })
+	return once(ctx, b, func(db sqlc.DBTX) (map[string]dispatch.Alert, error) {
+		return byID(ctx, db, alertColumns(ctx), ids, alertOf, func(a dispatch.Alert) string { return a.ID })
+	})
 }
 
 // TicketsByID implements dispatch.ReadStore.
 func (b *books) TicketsByID(ctx context.Context, ids []string) (map[string]dispatch.Ticket, error) {
-	return byID(ctx, b.pool, ticketTable, ids, ticketOf, func(t dispatch.Ticket) string { return t.ID })
+	return once(ctx, b, func(db sqlc.DBTX) (map[string]dispatch.Ticket, error) {
+		return byID(ctx, db, ticketColumns(ctx), ids, ticketOf, func(t dispatch.Ticket) string { return t.ID })
+	})
 }
 
 // TicketByNumber implements dispatch.ReadStore.
@@ -68,17 +72,23 @@ func (b *books) TicketByNumber(ctx context.Context, number int) (dispatch.Ticket
 
 // DeliveriesByID implements dispatch.ReadStore.
 func (b *books) DeliveriesByID(ctx context.Context, ids []string) (map[string]dispatch.Delivery, error) {
-	return byID(ctx, b.pool, deliveryTable, ids, deliveryOf, func(d dispatch.Delivery) string { return d.ID })
+	return once(ctx, b, func(db sqlc.DBTX) (map[string]dispatch.Delivery, error) {
+		return byID(ctx, db, deliveryColumns(ctx), ids, deliveryOf, func(d dispatch.Delivery) string { return d.ID })
+	})
 }
 
 // NotificationsByID implements dispatch.ReadStore.
 func (b *books) NotificationsByID(ctx context.Context, ids []string) (map[string]dispatch.Notification, error) {
-	return byID(ctx, b.pool, notificationTable, ids, notificationOf, func(n dispatch.Notification) string { return n.ID })
+	return once(ctx, b, func(db sqlc.DBTX) (map[string]dispatch.Notification, error) {
+		return byID(ctx, db, notificationTable, ids, notificationOf, func(n dispatch.Notification) string { return n.ID })
+	})
 }
 
 // LinksByID implements dispatch.ReadStore.
 func (b *books) LinksByID(ctx context.Context, ids []string) (map[string]dispatch.TicketLink, error) {
-	return byID(ctx, b.pool, linkTable, ids, linkOf, func(l dispatch.TicketLink) string { return l.ID })
+	return once(ctx, b, func(db sqlc.DBTX) (map[string]dispatch.TicketLink, error) {
+		return byID(ctx, db, linkTable, ids, linkOf, func(l dispatch.TicketLink) string { return l.ID })
+	})
 }
 
 // TicketEventsByID implements dispatch.ReadStore.
@@ -119,26 +129,34 @@ func withSubjects(ctx context.Context, db sqlc.DBTX, rows []sqlc.TicketEvent) ([
 
 // DecisionsOf implements dispatch.ReadStore.
 func (b *books) DecisionsOf(ctx context.Context, alertIDs []string) (map[string][]dispatch.Decision, error) {
-	return of(ctx, b.pool, decisionTable, "alert_id", alertIDs, "x.alert_id, x.position", decisionOf,
-		func(d dispatch.Decision) string { return d.AlertID })
+	return once(ctx, b, func(db sqlc.DBTX) (map[string][]dispatch.Decision, error) {
+		return of(ctx, db, decisionTable, "alert_id", alertIDs, "x.alert_id, x.position", decisionOf,
+			func(d dispatch.Decision) string { return d.AlertID })
+	})
 }
 
 // DeliveriesOf implements dispatch.ReadStore.
 func (b *books) DeliveriesOf(ctx context.Context, alertIDs []string) (map[string][]dispatch.Delivery, error) {
-	return of(ctx, b.pool, deliveryTable, "alert_id", alertIDs, "x.alert_id, x.created_at, x.position", deliveryOf,
-		func(d dispatch.Delivery) string { return d.AlertID })
+	return once(ctx, b, func(db sqlc.DBTX) (map[string][]dispatch.Delivery, error) {
+		return of(ctx, db, deliveryTable, "alert_id", alertIDs, "x.alert_id, x.created_at, x.position", deliveryOf,
+			func(d dispatch.Delivery) string { return d.AlertID })
+	})
 }
 
 // AttemptsOf implements dispatch.ReadStore.
 func (b *books) AttemptsOf(ctx context.Context, deliveryIDs []string) (map[string][]dispatch.Attempt, error) {
-	return of(ctx, b.pool, attemptTable, "delivery_id", deliveryIDs, "x.delivery_id, x.number", attemptOf,
-		func(a dispatch.Attempt) string { return a.DeliveryID })
+	return once(ctx, b, func(db sqlc.DBTX) (map[string][]dispatch.Attempt, error) {
+		return of(ctx, db, attemptTable, "delivery_id", deliveryIDs, "x.delivery_id, x.number", attemptOf,
+			func(a dispatch.Attempt) string { return a.DeliveryID })
+	})
 }
 
 // LinksOf implements dispatch.ReadStore.
 func (b *books) LinksOf(ctx context.Context, ticketIDs []string) (map[string][]dispatch.TicketLink, error) {
-	return of(ctx, b.pool, linkTable, "ticket_id", ticketIDs, "x.ticket_id, x.id", linkOf,
-		func(l dispatch.TicketLink) string { return l.TicketID })
+	return once(ctx, b, func(db sqlc.DBTX) (map[string][]dispatch.TicketLink, error) {
+		return of(ctx, db, linkTable, "ticket_id", ticketIDs, "x.ticket_id, x.id", linkOf,
+			func(l dispatch.TicketLink) string { return l.TicketID })
+	})
 }
 
 // ActionStats implements dispatch.ReadStore.

@@ -108,6 +108,9 @@ type origin struct {
 func encodeOrigin(o dispatch.Origin) string { return encode(origin(o)) }
 
 func decodeOrigin(raw string) (dispatch.Origin, error) {
+	if raw == "" { // the column was not read
+		return dispatch.Origin{}, nil
+	}
 	o, err := decode[origin]("origin", raw)
 	return dispatch.Origin(o), err
 }
@@ -163,10 +166,12 @@ func alertRow(a dispatch.Alert) sqlc.Alert {
 	}
 }
 
-func alertOf(r sqlc.Alert) (dispatch.Alert, error) {
-	risks, err := decode[[]string]("risks", r.Risks)
-	if err != nil {
-		return dispatch.Alert{}, err
+func alertOf(r sqlc.Alert) (a dispatch.Alert, err error) {
+	var risks []string
+	if r.Risks != "" { // else the column was not read
+		if risks, err = decode[[]string]("risks", r.Risks); err != nil {
+			return a, err
+		}
 	}
 	by, err := decodeOrigin(r.RaisedBy)
 	return dispatch.Alert{

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -45,25 +46,61 @@ func (t table[T]) list(alias string) string {
 
 // read returns the rows of `SELECT all columns FROM the table x` and the rest.
 func (t table[T]) read(ctx context.Context, db sqlc.DBTX, rest string, args ...any) ([]T, error) {
-	return t.query(ctx, db, "SELECT "+t.list("x")+" FROM "+t.name+" x "+rest, args...)
+	return t.query(ctx, db, t.selection()+rest, args...)
 }
 
+// selection begins a statement that answers with all columns.
+func (t table[T]) selection() string { return "SELECT " + t.list("x") + " FROM " + t.name + " x " }
+
 // query returns the rows of a statement that answers with all columns.
-func (t table[T]) query(ctx context.Context, db sqlc.DBTX, statement string, args ...any) ([]T, error) {
+func (t table[T]) query(ctx context.Context, db sqlc.DBTX, statement string, args ...any) (all []T, err error) {
+	err = t.scan(ctx, db, statement, args, func(row T) error {
+		all = append(all, row)
+		return nil
+	})
+	return all, err
+}
+
+// scan hands on each row of a statement that answers with the columns that lead
+// points to, and then with all of the table's.
+func (t table[T]) scan(ctx context.Context, db sqlc.DBTX, statement string, args []any, take func(T) error, lead ...any) error {
 	rows, err := db.QueryContext(ctx, statement, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	var all []T
+	var row T
+	places := slices.Concat(lead, t.fields(&row))
 	for rows.Next() {
-		var row T
-		if err := rows.Scan(t.fields(&row)...); err != nil {
-			return nil, err
+		if err := rows.Scan(places...); err != nil {
+			return err
 		}
-		all = append(all, row)
+		if err := take(row); err != nil {
+			return err
+		}
 	}
-	return all, rows.Err()
+	return rows.Err()
+}
+
+// some is the table with some of its columns only; of the others, reads tell nothing.
+func (t table[T]) some(columns ...string) table[T] {
+	places := make([]int, len(columns))
+	for i, c := range columns {
+		places[i] = slices.Index(t.columns, c)
+	}
+	return table[T]{name: t.name, columns: columns, fields: func(row *T) []any {
+		all := t.fields(row)
+		fields := make([]any, len(places))
+		for i, place := range places {
+			fields[i] = all[place]
+		}
+		return fields
+	}}
+}
+
+// without is the table without some of its columns.
+func (t table[T]) without(columns ...string) table[T] {
+	return t.some(slices.DeleteFunc(slices.Clone(t.columns), func(c string) bool { return slices.Contains(columns, c) })...)
 }
 
 // by reads the rows with one of the values in a column; many values take
@@ -72,18 +109,24 @@ func (t table[T]) by(ctx context.Context, db sqlc.DBTX, column string, values []
 	return readBy(ctx, db, t, column, values, rest)
 }
 
-func readBy[T, V any](ctx context.Context, db sqlc.DBTX, t table[T], column string, values []V, rest string) ([]T, error) {
-	var all []T
-	for len(values) > 0 {
-		n := min(len(values), 256)
+func readBy[T, V any](ctx context.Context, db sqlc.DBTX, t table[T], column string, values []V, rest string) (all []T, err error) {
+	err = scanBy(ctx, db, t, column, values, rest, func(row T) error {
+		all = append(all, row)
+		return nil
+	})
+	return all, err
+}
+
+// scanBy hands on the rows that readBy returns.
+func scanBy[T, V any](ctx context.Context, db sqlc.DBTX, t table[T], column string, values []V, rest string, take func(T) error) error {
+	for some := range slices.Chunk(values, 256) {
 		var args []any
-		rows, err := t.read(ctx, db, "WHERE "+in("x."+column, values[:n], &args)+rest, args...)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.name, err)
+		statement := t.selection() + "WHERE " + in("x."+column, some, &args) + rest
+		if err := t.scan(ctx, db, statement, args, take); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
 		}
-		all, values = append(all, rows...), values[n:]
 	}
-	return all, nil
+	return nil
 }
 
 // insert writes rows, several with each statement.

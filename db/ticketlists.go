@@ -136,7 +136,7 @@ func (b *books) Tickets(ctx context.Context, f dispatch.TicketFilter, o dispatch
 		if head, err = q.Counter(ctx, ledgerCounter); err != nil {
 			return err
 		}
-		l, err = list(ctx, db, s, name, w, ticketTable, func(r sqlc.Ticket) int64 { return r.Number }, ticketOf)
+		l, err = list(ctx, db, s, name, w, ticketColumns(ctx), func(r sqlc.Ticket) int64 { return r.Number }, ticketOf)
 		return err
 	})
 	return l, head, err

@@ -98,6 +98,15 @@ func (o order) compare(a, b key) int {
 	return c
 }
 
+// by is the order in SQL, of a table's alias.
+func (o order) by(alias string) string {
+	direction := " ASC"
+	if o.descending {
+		direction = " DESC"
+	}
+	return alias + "." + o.at + direction + ", " + alias + "." + o.number + direction
+}
+
 // way is how the rows of a page can be found: by walking an index whose leading
 // columns have known values, or, where rows is set, as a set that is small
 // enough to be read whole.

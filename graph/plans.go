@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -21,6 +22,7 @@ func (s *Server) newPlans(schema *ast.Schema, r resolver) *plan.Plans {
 	return plan.New(plan.Facts{
 		Schema: schema, Resolvers: r, Known: planned(), Scalars: planScalars, Members: planMembers(),
 		Arguments: func(object, field string) plan.Arguments { return gen.ReadArguments(object, field) },
+		Prepare:   enough,
 		Needs:     s.needs,
 		May:       func(ctx context.Context, need string) bool { return callerOf(ctx).May(dispatch.Scope(need)) },
 	})
@@ -36,6 +38,29 @@ func (s *Server) needs(f *ast.Field) []string {
 		needs = append(needs, d.Arguments.ForName("requires").Value.Raw)
 	}
 	return needs
+}
+
+// enough tells the readers how much of each noun will be looked at. What a
+// resolver takes from its parent is among the main fields.
+func enough(looks plan.Looks) func(context.Context) context.Context {
+	main := func(of reflect.Type, fields []string) bool {
+		for name := range looks[of] {
+			if !slices.Contains(fields, name) {
+				return false
+			}
+		}
+		return true
+	}
+	e := dispatch.Enough{
+		MainOfAlerts:     main(reflect.TypeFor[dispatch.Alert](), dispatch.MainOfAlert),
+		MainOfTickets:    main(reflect.TypeFor[dispatch.Ticket](), dispatch.MainOfTicket),
+		MainOfDeliveries: main(reflect.TypeFor[dispatch.Delivery](), dispatch.MainOfDelivery),
+		NoCursors:        true,
+	}
+	for _, names := range looks {
+		e.NoCursors = e.NoCursors && !names["Edges"]
+	}
+	return func(ctx context.Context) context.Context { return dispatch.WithEnough(ctx, e) }
 }
 
 // alone are the fields with a resolver that asks for nothing that could be asked

@@ -61,15 +61,16 @@ type compiler struct {
 	facts Facts
 	oc    *graphql.OperationContext
 	needs map[string]bool
+	looks Looks
 }
 
 func (p *Plans) compile(oc *graphql.OperationContext) *plan {
-	c := &compiler{facts: p.facts, oc: oc, needs: map[string]bool{}}
+	c := &compiler{facts: p.facts, oc: oc, needs: map[string]bool{}, looks: Looks{}}
 	root, err := c.object(p.facts.Schema.Query, nil, oc.Operation.SelectionSet)
 	if err != nil {
 		return &plan{}
 	}
-	made := &plan{root: root}
+	made := &plan{root: root, prepare: p.facts.Prepare(c.looks)}
 	for need := range c.needs {
 		made.needs = append(made.needs, need)
 	}
@@ -135,6 +136,7 @@ func (c *compiler) bind(f *field, def *ast.Definition, goType reflect.Type, of *
 		return nil, errUnknown
 	}
 	if method, ok := method(reflect.PointerTo(goType), of.Name); ok {
+		c.look(goType, method.Name)
 		f.ask = &question{call: method.Func, parent: true, context: method.Type.NumIn() == 2, fallible: method.Type.NumOut() == 2}
 		return method.Type.Out(0), nil
 	}
@@ -142,8 +144,16 @@ func (c *compiler) bind(f *field, def *ast.Definition, goType reflect.Type, of *
 	if !ok || !in.IsExported() {
 		return nil, errUnknown
 	}
+	c.look(goType, in.Name)
 	f.index = in.Index
 	return in.Type, nil
+}
+
+func (c *compiler) look(at reflect.Type, name string) {
+	if c.looks[at] == nil {
+		c.looks[at] = map[string]bool{}
+	}
+	c.looks[at][name] = true
 }
 
 // resolver is the method that the generated code would call.

@@ -27,11 +27,17 @@ type Facts struct {
 	Scalars map[string]Leaf
 	// Members are the Go types of what interfaces and unions stand for.
 	Members map[string]reflect.Type
+	// Prepare is told, once for each plan, which fields and methods of which Go
+	// types it will look at, and gives what makes the context of each answer.
+	Prepare func(Looks) func(context.Context) context.Context
 	// Needs are what a caller must have to see a field.
 	Needs func(field *ast.Field) []string
 	// May tells whether the caller has it.
 	May func(ctx context.Context, need string) bool
 }
+
+// Looks are the names of fields and methods that are looked at, by their types.
+type Looks map[reflect.Type]map[string]bool
 
 // Ahead is told all parents of a field before it is resolved.
 type Ahead func(ctx context.Context, parents []reflect.Value, args map[string]any)
@@ -65,8 +71,9 @@ type variants struct {
 
 // plan is one operation; without a root it is not known how to answer it.
 type plan struct {
-	root  *object
-	needs []string
+	root    *object
+	needs   []string
+	prepare func(context.Context) context.Context
 }
 
 // New makes an empty store of plans.
@@ -92,7 +99,7 @@ func (p *Plans) Query(ctx context.Context, oc *graphql.OperationContext, b []byt
 			return nil, false
 		}
 	}
-	r := &run{ctx: ctx, variables: oc.Variables}
+	r := &run{ctx: found.prepare(ctx), variables: oc.Variables}
 	t, err := found.root.resolve(r, []reflect.Value{{}})
 	if err != nil {
 		return nil, false
