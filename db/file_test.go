@@ -87,7 +87,7 @@ func TestBadFiles(t *testing.T) {
 		}, []string{"cannot be opened"}},
 		"of a newer program": {func(t *testing.T, path string) {
 			execute(t, path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (4711, 1)")
-		}, []string{"version 4711", "knows only up to 3", "run the newer program"}},
+		}, []string{"version 4711", "knows only up to 4", "run the newer program"}},
 		"of another program": {func(t *testing.T, path string) {
 			overwrite(t, path, "")
 			execute(t, path, "CREATE TABLE bookmarks (url TEXT); PRAGMA user_version = 7")

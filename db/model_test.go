@@ -42,7 +42,7 @@ type modelDelivery struct {
 	Status   dispatch.DeliveryStatus
 	Attempt  int
 	Leased   time.Time // zero: nobody holds it
-	Due      time.Time // zero: it is finished
+	Due      time.Time // zero: it is finished, or waits for an earlier one of its line
 	Ref      string
 	line     string
 	ticketID string
@@ -53,15 +53,29 @@ func (d *modelDelivery) isUnfinished() bool {
 	return d.Status == dispatch.Pending || d.Status == dispatch.Uncertain
 }
 
-// become moves a delivery, which the table must allow.
-func (d *modelDelivery) become(rt *rapid.T, to dispatch.DeliveryStatus, due time.Time) {
+// become moves a delivery, which the table must allow. The first of its line that
+// waits for it is due when it has ended.
+func (m *model) become(rt *rapid.T, d *modelDelivery, to dispatch.DeliveryStatus, due time.Time) {
 	if d.Status != to && !dispatch.CanBecome(d.Status, to) {
 		rt.Fatalf("the model moves a delivery from %s to %s", d.Status, to)
 	}
 	d.Status, d.Leased, d.Due = to, time.Time{}, time.Time{}
 	if d.isUnfinished() {
 		d.Due = due
+		return
 	}
+	if next := m.firstOf(d.line); next != nil && next.Due.IsZero() {
+		next.Due = m.now()
+	}
+}
+
+// firstOf is the first delivery of a line that has not ended.
+func (m *model) firstOf(line string) *modelDelivery {
+	i := slices.IndexFunc(m.deliveries, func(d *modelDelivery) bool { return d.line == line && d.isUnfinished() })
+	if i < 0 {
+		return nil
+	}
+	return m.deliveries[i]
 }
 
 // TestLivesOfDeliveriesAndTickets runs the two tables of dispatch against the
@@ -144,6 +158,11 @@ func (m *model) raise(rt *rapid.T) {
 		rt.Fatal(raised.Err)
 	}
 	m.promise(rt, m.belong(rt, r, raised), r.Plan.Deliveries...)
+	for _, d := range m.deliveries[len(m.deliveries)-len(r.Plan.Deliveries):] {
+		if m.stage.isSQLite() && m.firstOf(d.line) != d {
+			d.Due = time.Time{}
+		}
+	}
 }
 
 // belong is the id of the ticket that an alert opened or joined, "" for none.
@@ -182,7 +201,7 @@ func (m *model) promise(_ *rapid.T, ticketID string, all ...dispatch.Delivery) {
 // first of its line, none of which is out.
 func (m *model) isFree(i int) bool {
 	d := m.deliveries[i]
-	if !d.isUnfinished() || !d.Leased.IsZero() || d.Due.After(m.now()) {
+	if !d.isUnfinished() || !d.Leased.IsZero() || d.Due.IsZero() || d.Due.After(m.now()) {
 		return false
 	}
 	for j, other := range m.deliveries {
@@ -258,7 +277,7 @@ func (m *model) settle(rt *rapid.T) {
 	if err != nil {
 		rt.Fatal(err)
 	}
-	d.become(rt, to, due)
+	m.become(rt, d, to, due)
 	d.Ref = cmp.Or(e.Ref.ID, d.Ref)
 	if e.Fallback != nil {
 		m.promise(rt, d.ticketID, *e.Fallback)
@@ -289,7 +308,7 @@ func (m *model) recover(rt *rapid.T) {
 			if d.Status == dispatch.Uncertain {
 				next = dispatch.Uncertain
 			}
-			d.become(rt, next, m.now())
+			m.become(rt, d, next, m.now())
 		}
 	}
 	n, err := m.store(rt).Recover(m.stage.ctx, m.actor, m.now(), m.now(), to)
@@ -316,7 +335,7 @@ func (m *model) cancel(rt *rapid.T) {
 	var want []string
 	for _, d := range m.deliveries {
 		if isChosen(d) && d.Status == dispatch.Pending && d.Leased.IsZero() && len(want) < limit {
-			d.become(rt, dispatch.Canceled, time.Time{})
+			m.become(rt, d, dispatch.Canceled, time.Time{})
 			want = append(want, d.ID)
 		}
 	}
@@ -330,7 +349,7 @@ func (m *model) retry(rt *rapid.T) {
 	var want []string
 	for _, d := range m.deliveries {
 		if isChosen(d) && (d.Status == dispatch.Failed || d.Status == dispatch.Canceled) && len(want) < limit {
-			d.become(rt, dispatch.Pending, m.now())
+			m.become(rt, d, dispatch.Pending, m.now())
 			want = append(want, d.ID)
 		}
 	}
@@ -380,7 +399,7 @@ func (m *model) move(rt *rapid.T) {
 	ticket.Version++
 	for _, d := range m.deliveries {
 		if to == dispatch.TicketClosed && d.ticketID == ticket.ID && d.Status == dispatch.Pending && d.Attempt == 0 && d.Leased.IsZero() {
-			d.become(rt, dispatch.Canceled, time.Time{})
+			m.become(rt, d, dispatch.Canceled, time.Time{})
 		}
 	}
 }

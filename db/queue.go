@@ -36,7 +36,8 @@ const claimSQL = `WITH due AS MATERIALIZED (
   SELECT d.position FROM deliveries d
   WHERE d.actor_id = $2 AND d.status IN ('PENDING', 'UNCERTAIN') AND d.leased_until IS NULL AND d.next_attempt_at <= $3
     AND NOT EXISTS (SELECT 1 FROM deliveries s WHERE s.order_key = d.order_key AND s.status IN ('PENDING', 'UNCERTAIN')
-      AND (s.position < d.position OR s.leased_until IS NOT NULL))
+      AND s.position < d.position)
+    AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.order_key = d.order_key AND o.leased_until IS NOT NULL)
 `
 
 func (t *tx) claim(ctx context.Context, c dispatch.Claim) ([]dispatch.Claimed, error) {
@@ -221,6 +222,12 @@ func (t *tx) moveDelivery(ctx context.Context, r sqlc.Delivery, to dispatch.Deli
 		return fmt.Errorf("delivery %s: %w", r.ID, err)
 	}
 	t.noteDelivery(r.ID, from, to, now)
+	if r.FinishedAt == nil {
+		return nil
+	}
+	if err := t.release(ctx, r); err != nil {
+		return fmt.Errorf("what waits for delivery %s: %w", r.ID, err)
+	}
 	return nil
 }
 

@@ -87,6 +87,7 @@ type intake struct {
 	decided []sqlc.Decision
 	queued  []sqlc.Delivery
 	begun   []sqlc.Attempt
+	behind  []string // order keys of what may have to wait for another delivery
 }
 
 // standing is a ticket as it stands within the transaction.
@@ -249,6 +250,8 @@ func (in *intake) store(ctx context.Context, r *raise, plan dispatch.Plan) error
 		orders[d.OrderKey()] = true
 		if first {
 			in.begin(r, &d, alert, ticket.Ticket)
+		} else if ticket != nil {
+			in.behind = append(in.behind, d.OrderKey())
 		}
 		in.queued = append(in.queued, freshDelivery(d))
 		in.t.noteDelivery(d.ID, "", d.Status, d.CreatedAt)
@@ -377,6 +380,9 @@ func (in *intake) write(ctx context.Context) error {
 	}
 	if err := decisionTable.insert(ctx, in.t.session, in.decided); err != nil {
 		return fmt.Errorf("decisions: %w", err)
+	}
+	if err := in.holdBack(ctx); err != nil {
+		return fmt.Errorf("order of deliveries: %w", err)
 	}
 	if err := deliveryTable.insert(ctx, in.t.session, in.queued); err != nil {
 		return fmt.Errorf("deliveries: %w", err)

@@ -274,7 +274,7 @@ func deliveryOf(r sqlc.Delivery) (dispatch.Delivery, error) {
 		APIConfigVersion: narrow(r.APIConfigVersion), ActorID: r.ActorID, ActorName: r.ActorName, ActorKind: r.ActorKind,
 		AlertID: r.AlertID, TicketID: r.TicketID, FallbackOf: r.FallbackOf, Attempt: narrow(r.Attempt),
 		Trying: time.Duration(r.Trying) * time.Millisecond, LeasedUntil: maybeMoment(r.LeasedUntil),
-		NextAttemptAt: maybeMoment(r.NextAttemptAt), ExternalRef: r.ExternalRef, ExternalURL: r.ExternalURL,
+		NextAttemptAt: maybeMoment(dueAt(r)), ExternalRef: r.ExternalRef, ExternalURL: r.ExternalURL,
 		Rendered: maybeJSON(r.Rendered), CreatedAt: moment(r.CreatedAt), FinishedAt: maybeMoment(r.FinishedAt), LinkID: r.LinkID,
 		AlertChange: maybeJSON(r.AlertChange),
 	}, nil

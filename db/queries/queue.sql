@@ -11,10 +11,20 @@ SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE actor_id = sqlc.arg(actor_i
 -- name: NextDue :one
 SELECT CAST(d.next_attempt_at AS BIGINT) FROM deliveries d
 WHERE d.actor_id = sqlc.arg(actor_id) AND d.status IN ('PENDING', 'UNCERTAIN') AND d.leased_until IS NULL
-  AND d.next_attempt_at IS NOT NULL
+  AND d.next_attempt_at < 9223372036854775807
   AND NOT EXISTS (SELECT 1 FROM deliveries s WHERE s.order_key = d.order_key AND s.status IN ('PENDING', 'UNCERTAIN')
-    AND (s.position < d.position OR s.leased_until IS NOT NULL))
+    AND s.position < d.position)
+  AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.order_key = d.order_key AND o.leased_until IS NOT NULL)
 ORDER BY d.next_attempt_at, d.position LIMIT 1;
+
+-- name: ReleaseNext :exec
+UPDATE deliveries SET next_attempt_at = sqlc.arg(due)
+WHERE position = (SELECT MIN(s.position) FROM deliveries s
+    WHERE s.order_key = sqlc.arg(order_key) AND s.status IN ('PENDING', 'UNCERTAIN'))
+  AND deliveries.next_attempt_at = sqlc.arg(held);
+
+-- name: IsUnfinished :one
+SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE order_key = sqlc.arg(order_key) AND status IN ('PENDING', 'UNCERTAIN') LIMIT 1) AS unfinished;
 
 -- name: EndAttempt :exec
 UPDATE attempts SET duration = sqlc.narg(duration), outcome = sqlc.arg(outcome), http_status = sqlc.narg(http_status),

@@ -118,6 +118,17 @@ func (q *Queries) IsLeaseOver(ctx context.Context, arg IsLeaseOverParams) (int64
 	return count, err
 }
 
+const isUnfinished = `-- name: IsUnfinished :one
+SELECT COUNT(*) FROM (SELECT 1 FROM deliveries WHERE order_key = $1 AND status IN ('PENDING', 'UNCERTAIN') LIMIT 1) AS unfinished
+`
+
+func (q *Queries) IsUnfinished(ctx context.Context, orderKey string) (int64, error) {
+	row := q.db.QueryRowContext(ctx, isUnfinished, orderKey)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const keepRef = `-- name: KeepRef :exec
 UPDATE deliveries SET external_ref = COALESCE(external_ref, $1),
   external_url = COALESCE(external_url, $2)
@@ -183,9 +194,10 @@ func (q *Queries) MoveDelivery(ctx context.Context, arg MoveDeliveryParams) erro
 const nextDue = `-- name: NextDue :one
 SELECT CAST(d.next_attempt_at AS BIGINT) FROM deliveries d
 WHERE d.actor_id = $1 AND d.status IN ('PENDING', 'UNCERTAIN') AND d.leased_until IS NULL
-  AND d.next_attempt_at IS NOT NULL
+  AND d.next_attempt_at < 9223372036854775807
   AND NOT EXISTS (SELECT 1 FROM deliveries s WHERE s.order_key = d.order_key AND s.status IN ('PENDING', 'UNCERTAIN')
-    AND (s.position < d.position OR s.leased_until IS NOT NULL))
+    AND s.position < d.position)
+  AND NOT EXISTS (SELECT 1 FROM deliveries o WHERE o.order_key = d.order_key AND o.leased_until IS NOT NULL)
 ORDER BY d.next_attempt_at, d.position LIMIT 1
 `
 
@@ -243,5 +255,23 @@ func (q *Queries) Redirect(ctx context.Context, arg RedirectParams) error {
 		arg.OrderKey,
 		arg.ID,
 	)
+	return err
+}
+
+const releaseNext = `-- name: ReleaseNext :exec
+UPDATE deliveries SET next_attempt_at = $1
+WHERE position = (SELECT MIN(s.position) FROM deliveries s
+    WHERE s.order_key = $2 AND s.status IN ('PENDING', 'UNCERTAIN'))
+  AND deliveries.next_attempt_at = $3
+`
+
+type ReleaseNextParams struct {
+	Due      *int64
+	OrderKey string
+	Held     *int64
+}
+
+func (q *Queries) ReleaseNext(ctx context.Context, arg ReleaseNextParams) error {
+	_, err := q.db.ExecContext(ctx, releaseNext, arg.Due, arg.OrderKey, arg.Held)
 	return err
 }

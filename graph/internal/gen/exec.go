@@ -1127,7 +1127,7 @@ type Delivery implements Node {
   attempts: [Attempt!]!
   """Until when a running attempt holds it."""
   leasedUntil: DateTime
-  """When it is tried next."""
+  """When it is tried next; null also while an earlier delivery of its ticket through its API config has not ended."""
   nextAttemptAt: DateTime
   """What the receiver calls the thing it made."""
   externalRef: String
