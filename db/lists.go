@@ -103,7 +103,7 @@ func list[R, N any](ctx context.Context, db sqlc.DBTX, s *search, name string, w
 		return l, err
 	}
 	c := s.cut(f)
-	l = pageOf[N](ctx, c, name)
+	l = pageOf(ctx, c, name, make([]N, len(c.keys)))
 	place := make(map[int64]int, len(c.keys))
 	numbers := make([]int64, len(c.keys))
 	for i, k := range c.keys {
@@ -116,15 +116,17 @@ func list[R, N any](ctx context.Context, db sqlc.DBTX, s *search, name string, w
 	return l, err
 }
 
-// pageOf is a page with room for its things.
-func pageOf[N any](ctx context.Context, c cut, name string) dispatch.List[N] {
-	l := dispatch.List[N]{Items: make([]N, len(c.keys)), Cursors: make([]string, len(c.keys)), HasNext: c.hasNext}
-	if !dispatch.EnoughOf(ctx).NoCursors {
+// pageOf is a page of things that are in the cut, or will be.
+func pageOf[N any](ctx context.Context, c cut, name string, items []N) dispatch.List[N] {
+	enough := dispatch.EnoughOf(ctx)
+	l := dispatch.List[N]{Items: items, HasNext: c.hasNext}
+	if !enough.NoCursors {
+		l.Cursors = make([]string, len(c.keys))
 		for i, k := range c.keys {
 			l.Cursors[i] = k.cursor(name)
 		}
 	}
-	if c.end != nil {
+	if c.end != nil && !enough.NoEnd {
 		l.End = c.end.cursor(name)
 	}
 	return l

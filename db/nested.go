@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -39,6 +40,13 @@ func (b *books) DeliveriesOfTickets(ctx context.Context, ticketIDs []string, fir
 	})
 }
 
+// nested is a thing with its ticket and its place in the order.
+type nested[N any] struct {
+	ticket string
+	key    key
+	thing  N
+}
+
 // firstPages reads the first page of each ticket with one statement, which is
 // the same for any number of them.
 func firstPages[R, N any](ctx context.Context, b *books, tickets []string, first int, n nest[R, N]) (map[string]dispatch.List[N], error) {
@@ -47,40 +55,45 @@ func firstPages[R, N any](ctx context.Context, b *books, tickets []string, first
 	if err != nil {
 		return nil, err
 	}
-	rows := make(map[string][]R, len(tickets))
-	_, err = once(ctx, b, func(db sqlc.DBTX) (struct{}, error) {
+	all, err := once(ctx, b, func(db sqlc.DBTX) (all []nested[N], err error) {
+		all = make([]nested[N], 0, len(tickets)*min(first, 2)) // most tickets have one alert, and a delivery or two
 		statement := b.engine.firstOfEach(n.table.list("x"), n.table.name, n.index, n.order)
-		return struct{}{}, n.table.scan(ctx, db, statement, []any{string(ids), int64(first + 1)}, func(row R) error {
-			ticket := *n.ticket(row)
-			rows[ticket] = append(rows[ticket], row)
-			return nil
+		err = n.table.scan(ctx, db, statement, []any{string(ids), int64(first + 1)}, func(row R) error {
+			thing, err := n.convert(row)
+			all = append(all, nested[N]{*n.ticket(row), n.key(row), thing})
+			return err
 		})
+		return all, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	pages := make(map[string]dispatch.List[N], len(tickets))
-	for _, ticket := range tickets {
-		if pages[ticket], err = n.page(ctx, rows[ticket], first); err != nil {
-			return nil, err
-		}
-	}
-	return pages, nil
+	return n.pages(ctx, tickets, all, first), nil
 }
 
-// page makes a page of a ticket's rows, which are one more when there are more.
-func (n nest[R, N]) page(ctx context.Context, rows []R, first int) (l dispatch.List[N], err error) {
-	slices.SortFunc(rows, func(a, b R) int { return n.order.compare(n.key(a), n.key(b)) })
-	keys := make([]key, len(rows))
-	for i, r := range rows {
-		keys[i] = n.key(r)
+// pages makes a page of each ticket's things, which are one more when there are more.
+func (n nest[R, N]) pages(ctx context.Context, tickets []string, all []nested[N], first int) map[string]dispatch.List[N] {
+	places := make([]int, len(all)) // sorted instead of the things, which are large
+	for i := range places {
+		places[i] = i
 	}
-	s := search{first: first}
-	l = pageOf[N](ctx, s.cut(found{keys: keys}), n.list)
-	for i := range l.Items {
-		if l.Items[i], err = n.convert(rows[i]); err != nil {
-			return l, err
+	slices.SortFunc(places, func(a, b int) int {
+		return cmp.Or(cmp.Compare(all[a].ticket, all[b].ticket), n.order.compare(all[a].key, all[b].key))
+	})
+	keys, things := make([]key, len(all)), make([]N, len(all))
+	for i, place := range places {
+		keys[i], things[i] = all[place].key, all[place].thing
+	}
+	pages := make(map[string]dispatch.List[N], len(tickets))
+	end := 0
+	for _, ticket := range tickets {
+		begin := end
+		for end < len(all) && all[places[end]].ticket == ticket {
+			end++
 		}
+		s := search{first: first}
+		c := s.cut(found{keys: keys[begin:end]})
+		pages[ticket] = pageOf(ctx, c, n.list, things[begin:][:len(c.keys):len(c.keys)])
 	}
-	return l, nil
+	return pages
 }

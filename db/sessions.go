@@ -43,6 +43,11 @@ func (s *sessions) use(ctx context.Context, read func(c whole) error) (err error
 		}
 		c = &onlyConn{conn: conn, prepared: map[string]*sql.Stmt{}}
 	}
+	if len(c.prepared) >= maxPrepared { // lists of ever other fields must not keep the usual ones unprepared
+		if err := c.forget(); err != nil {
+			return err
+		}
+	}
 	defer func() {
 		if errors.Is(err, errBroken) {
 			c, err = nil, errors.Join(err, c.close())

@@ -128,10 +128,14 @@ func (c *onlyConn) QueryRowContext(ctx context.Context, query string, args ...an
 	return c.conn.QueryRowContext(ctx, query, args...)
 }
 
-func (c *onlyConn) close() error {
+// forget ends the statements that are kept.
+func (c *onlyConn) forget() error {
 	var errs []error
 	for _, s := range c.prepared {
 		errs = append(errs, s.Close())
 	}
-	return errors.Join(append(errs, c.conn.Close())...)
+	clear(c.prepared)
+	return errors.Join(errs...)
 }
+
+func (c *onlyConn) close() error { return errors.Join(c.forget(), c.conn.Close()) }

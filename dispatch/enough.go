@@ -5,24 +5,12 @@ import "context"
 // Enough says, in the context of a read, what of its answer will be looked at,
 // so that a store need not read the rest. Its zero value is everything.
 type Enough struct {
-	// MainOf… : of these nouns their main fields, and nothing else.
-	MainOfAlerts, MainOfTickets, MainOfDeliveries bool
-	// NoCursors: of lists, not the cursor of each thing.
-	NoCursors bool
+	// Alerts, Tickets and Deliveries are the names of the fields of those nouns
+	// that are looked at beside their ids and those of their tickets; nil for all.
+	Alerts, Tickets, Deliveries []string
+	// NoCursors: of lists, not the cursor of each thing. NoEnd: not where they end.
+	NoCursors, NoEnd bool
 }
-
-// The main fields of nouns: what lists show, and the ids of what they belong to.
-var (
-	MainOfAlert = []string{
-		"ID", "BehaviorModel", "Behavior", "Key", "Severity", "Summary", "OccurredAt", "ReceivedAt", "TicketID",
-	}
-	MainOfTicket = []string{
-		"ID", "Number", "Title", "Status", "Severity", "BehaviorModel", "Key", "Assignee", "AlertCount", "LastAlertAt", "OpenedAt", "UpdatedAt",
-	}
-	MainOfDelivery = []string{
-		"ID", "Kind", "Status", "ActionID", "APIConfigID", "APIConfigName", "ActorID", "ActorName", "AlertID", "TicketID", "CreatedAt", "FinishedAt",
-	}
-)
 
 type enoughKey struct{}
 

@@ -3,6 +3,7 @@ package graph
 import (
 	"bytes"
 	"context"
+	"maps"
 	"reflect"
 	"slices"
 	"time"
@@ -40,25 +41,18 @@ func (s *Server) needs(f *ast.Field) []string {
 	return needs
 }
 
-// enough tells the readers how much of each noun will be looked at. What a
-// resolver takes from its parent is among the main fields.
+// enough tells the readers what of each noun will be looked at.
 func enough(looks plan.Looks) func(context.Context) context.Context {
-	main := func(of reflect.Type, fields []string) bool {
-		for name := range looks[of] {
-			if !slices.Contains(fields, name) {
-				return false
-			}
-		}
-		return true
+	fields := func(of reflect.Type) []string {
+		return append([]string{}, slices.Sorted(maps.Keys(looks[of]))...) // none is not the same as nil, which is all
 	}
 	e := dispatch.Enough{
-		MainOfAlerts:     main(reflect.TypeFor[dispatch.Alert](), dispatch.MainOfAlert),
-		MainOfTickets:    main(reflect.TypeFor[dispatch.Ticket](), dispatch.MainOfTicket),
-		MainOfDeliveries: main(reflect.TypeFor[dispatch.Delivery](), dispatch.MainOfDelivery),
-		NoCursors:        true,
+		Alerts: fields(reflect.TypeFor[dispatch.Alert]()), Tickets: fields(reflect.TypeFor[dispatch.Ticket]()),
+		Deliveries: fields(reflect.TypeFor[dispatch.Delivery]()), NoCursors: true, NoEnd: true,
 	}
 	for _, names := range looks {
 		e.NoCursors = e.NoCursors && !names["Edges"]
+		e.NoEnd = e.NoEnd && !names["PageInfo"]
 	}
 	return func(ctx context.Context) context.Context { return dispatch.WithEnough(ctx, e) }
 }
@@ -211,11 +205,11 @@ func (op *operation) planned(ctx context.Context) []byte {
 	}
 	ctx = graphql.WithOperationContext(op.s.withLoaders(ctx), op.context)
 	ctx = graphql.WithResponseContext(ctx, op.s.present, recovered)
-	answer, ok := op.s.plans.Query(ctx, op.context, append(make([]byte, 0, 4096), `{"data":`...))
+	answer, ok := op.s.plans.Query(ctx, op.context, `{"data":`, `}`)
 	if !ok || len(graphql.GetErrors(ctx)) > 0 {
 		return nil
 	}
-	line, err := oneLine(append(answer, '}'))
+	line, err := oneLine(answer)
 	if err != nil {
 		return nil
 	}

@@ -129,6 +129,7 @@ func (c *compiler) bind(f *field, def *ast.Definition, goType reflect.Type, of *
 		if !known {
 			return nil, errUnknown
 		}
+		c.lookAtID(goType, of.Name)
 		f.ask = &question{call: method, resolver: true, context: true, parent: goType != nil, fallible: true, ahead: ahead, field: of}
 		return method.Type().Out(0), c.arguments(f.ask, def, of)
 	}
@@ -147,6 +148,17 @@ func (c *compiler) bind(f *field, def *ast.Definition, goType reflect.Type, of *
 	c.look(goType, in.Name)
 	f.index = in.Index
 	return in.Type, nil
+}
+
+// lookAtID looks at what a resolver takes from its parent beside the parent's id:
+// the id of the thing that the field is named after, where the parent has it.
+func (c *compiler) lookAtID(at reflect.Type, name string) {
+	if at == nil {
+		return
+	}
+	if id, ok := at.FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, name+"ID") }); ok {
+		c.look(at, id.Name)
+	}
 }
 
 func (c *compiler) look(at reflect.Type, name string) {

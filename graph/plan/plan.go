@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -28,7 +29,8 @@ type Facts struct {
 	// Members are the Go types of what interfaces and unions stand for.
 	Members map[string]reflect.Type
 	// Prepare is told, once for each plan, which fields and methods of which Go
-	// types it will look at, and gives what makes the context of each answer.
+	// types it will look at, and gives what makes the context of each answer. Of
+	// the parent of a resolver that is the id of what the field is named after.
 	Prepare func(Looks) func(context.Context) context.Context
 	// Needs are what a caller must have to see a field.
 	Needs func(field *ast.Field) []string
@@ -72,6 +74,7 @@ type variants struct {
 // plan is one operation; without a root it is not known how to answer it.
 type plan struct {
 	root    *object
+	size    atomic.Int64 // of the last answer
 	needs   []string
 	prepare func(context.Context) context.Context
 }
@@ -81,13 +84,13 @@ func New(f Facts) *Plans {
 	return &Plans{facts: f, known: map[*ast.OperationDefinition]*variants{}}
 }
 
-// Query appends the data of a query to b; ok is false when the generated code
-// is to answer. The operation must be validated, and its document one that is
+// Query gives the data of a query between before and after; ok is false when the
+// generated code is to answer. The operation must be validated, and its document one that is
 // kept, since its plan is found by it.
-func (p *Plans) Query(ctx context.Context, oc *graphql.OperationContext, b []byte) (data []byte, ok bool) {
+func (p *Plans) Query(ctx context.Context, oc *graphql.OperationContext, before, after string) (answer []byte, ok bool) {
 	defer func() {
 		if recover() != nil { // the generated code meets it again, and says so
-			data, ok = nil, false
+			answer, ok = nil, false
 		}
 	}()
 	found := p.of(oc)
@@ -104,8 +107,14 @@ func (p *Plans) Query(ctx context.Context, oc *graphql.OperationContext, b []byt
 	if err != nil {
 		return nil, false
 	}
-	data, err = t.write(b, 0)
-	return data, err == nil
+	room := found.size.Load()
+	answer, err = t.write(append(make([]byte, 0, room+room/8), before...), 0)
+	if err != nil {
+		return nil, false
+	}
+	answer = append(answer, after...)
+	found.size.Store(int64(len(answer)))
+	return answer, true
 }
 
 // of finds the plan of an operation, or compiles it.
