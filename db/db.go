@@ -86,6 +86,7 @@ type books struct {
 	keyring  *Keyring
 	log      *slog.Logger
 	instance string
+	room     func() error // why there is no space for writing
 	release  func() error // closes all that was opened, once
 }
 
@@ -170,12 +171,22 @@ func once[T any](ctx context.Context, b *books, read func(sqlc.DBTX) (T, error))
 	return found, err
 }
 
-// Ready implements dispatch.Store: it writes, and leaves nothing.
+// Ready implements dispatch.Store: it writes, and leaves nothing. After a write
+// that failed there must also be room for more than that little.
 func (b *books) Ready(ctx context.Context) error {
-	return b.writer.write(ctx, nil, func(_ context.Context, t *tx) error {
+	ailing := b.writer.ailing.Load()
+	err := b.writer.write(ctx, nil, func(_ context.Context, t *tx) error {
 		t.proving = true
 		return nil
 	})
+	if err != nil || !ailing {
+		return err
+	}
+	if err := b.room(); err != nil {
+		return fmt.Errorf("%w: %w", dispatch.ErrUnavailable, err)
+	}
+	b.writer.ailing.Store(false)
+	return nil
 }
 
 // Instance implements dispatch.Store.

@@ -156,8 +156,19 @@ func openFile(ctx context.Context, path string) (*books, error) {
 			// Statements are not to be interrupted half-way; a busy file ends the wait.
 			patient: func() (context.Context, context.CancelFunc) { return context.WithoutCancel(ctx), func() {} },
 		},
+		room:    func() error { return proveRoom(filepath.Dir(path)) },
 		release: func() error { return errors.Join(lists.close(), reading.Close(), one.close(), writing.Close()) },
 	}, nil
+}
+
+// proveRoom writes a file of the size that a full group may take, and removes it.
+func proveRoom(folder string) error {
+	file, err := os.CreateTemp(folder, "tocsin-room-")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(make([]byte, 1<<20))
+	return errors.Join(err, file.Close(), os.Remove(file.Name()))
 }
 
 // inspect refuses what is not ours, before anything of it is changed.

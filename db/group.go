@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tocsin/dispatch"
@@ -24,6 +25,7 @@ type writer struct {
 	// the books: nil when it is.
 	settled func(ctx context.Context, id string) error
 	patient func() (context.Context, context.CancelFunc) // of one transaction
+	ailing  atomic.Bool                                  // a write has failed for the database's sake, see Ready
 
 	mu      sync.Mutex
 	waiting []*job
@@ -141,6 +143,9 @@ func (w *writer) next() []*job {
 func (w *writer) commitNext() {
 	group := w.next()
 	err := w.insist(group)
+	if errors.Is(err, dispatch.ErrUnavailable) {
+		w.ailing.Store(true)
+	}
 	switch {
 	case err == nil:
 	case len(group) == 1 && group[0].size() == 1, errors.Is(err, dispatch.ErrOutcomeUnknown), errors.Is(err, errNotBegun):

@@ -149,6 +149,7 @@ func openPostgres(ctx context.Context, url string) (*books, error) {
 				return context.WithTimeout(context.WithoutCancel(ctx), patience)
 			},
 		},
+		room:    func() error { return nil }, // of a server elsewhere
 		release: func() error { return errors.Join(pool.Close(), writing.Close()) },
 	}, nil
 }

@@ -26,6 +26,7 @@ type commands struct {
 
 	Serve  Serve      `cmd:"" help:"Run the server."`
 	Token  Token      `cmd:"" help:"Make, list and revoke API tokens in the database, also beside a running server."`
+	Backup Backup     `cmd:"" help:"Copy the database to a file, also beside a running server."`
 	Raise  cli.Raise  `cmd:"" help:"Raise alerts from JSON lines: of the API, of Suricata, of Falco."`
 	Watch  cli.Watch  `cmd:"" help:"Print ticket events as they come, over lost connections too."`
 	DryRun cli.DryRun `cmd:"" help:"Tell what would follow from an alert, and do nothing."`

@@ -40,14 +40,15 @@ func ticket(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/graphiql/#ticket="+url.QueryEscape(r.PathValue("id")), http.StatusFound)
 }
 
-// readyz says what is not ready.
+// readyz says what is not ready; anybody may ask, so that details are in the log.
 func (h *house) readyz(w http.ResponseWriter, r *http.Request) {
 	if h.watch.draining.Load() {
 		plain(w, http.StatusServiceUnavailable, "draining: the server is about to end\n")
 		return
 	}
 	if err := h.desk.Ready(r.Context()); err != nil {
-		plain(w, http.StatusServiceUnavailable, "database: "+err.Error()+"\n")
+		h.log.Error("the database is not ready", "error", err)
+		plain(w, http.StatusServiceUnavailable, "database: it cannot be written or read now; the log tells why\n")
 		return
 	}
 	plain(w, http.StatusOK, "ready\n")

@@ -247,8 +247,10 @@ func TestTemplateThatFails(t *testing.T) {
 	a.settled(1)
 	var data struct {
 		Notifications struct{ Nodes []struct{ Title string } }
-		Deliveries    struct{ Nodes []struct{ Attempts []struct{ Problems []string } } }
-		APIConfig     struct {
+		Deliveries    struct {
+			Nodes []struct{ Attempts []struct{ Problems []string } }
+		}
+		APIConfig struct {
 			Health struct {
 				Status    string
 				LastError string
