@@ -46,10 +46,12 @@ func TestMain(m *testing.M) {
 // program is the binary at work in a process of its own.
 type program struct {
 	api
-	dir  string
-	addr string
-	cmd  *exec.Cmd
-	out  *transcript
+	dir   string
+	addr  string
+	build func() (string, error) // nil for the usual binary
+	env   []string               // beside the test's own
+	cmd   *exec.Cmd
+	out   *transcript
 }
 
 // transcript is what a process has written, also while it writes on.
@@ -73,7 +75,19 @@ func (s *transcript) String() string {
 // start starts the binary on a directory; again on the same address after a stop.
 func (p *program) start(t *testing.T) {
 	t.Helper()
-	path, err := binary()
+	p.launch(t)
+	p.ready()
+	p.learnToken()
+}
+
+// launch starts the process and waits for nothing.
+func (p *program) launch(t *testing.T) {
+	t.Helper()
+	build := binary
+	if p.build != nil {
+		build = p.build
+	}
+	path, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,12 +102,11 @@ func (p *program) start(t *testing.T) {
 	p.out = &transcript{}
 	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), path, "serve", "--data", p.dir, "--listen", p.addr, "--allow-outbound", "127.0.0.1")
 	p.cmd.Stdout, p.cmd.Stderr = p.out, io.Discard
+	p.cmd.Env = append(os.Environ(), p.env...)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	p.t, p.url = t, "http://"+p.addr
-	p.ready()
-	p.learnToken()
 }
 
 // learnToken reads the token that the first start prints; the text may come

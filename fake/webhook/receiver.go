@@ -36,11 +36,12 @@ type Receiver struct {
 
 	mu    sync.Mutex
 	taken []Delivery
+	place map[string]int // in taken, by webhook-id
 }
 
 // New makes a receiver; Start or Serve opens it.
 func New(o Options) *Receiver {
-	r := &Receiver{secrets: o.Secrets}
+	r := &Receiver{secrets: o.Secrets, place: map[string]int{}}
 	r.Server = fake.NewServer(http.HandlerFunc(r.take))
 	return r
 }
@@ -71,12 +72,14 @@ func (r *Receiver) take(w http.ResponseWriter, req *http.Request) {
 func (r *Receiver) note(id string, body []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := range r.taken {
-		if d := &r.taken[i]; id != "" && d.ID == id {
-			d.Copies++
-			d.Changed = d.Changed || !bytes.Equal(d.Body, body)
-			return
-		}
+	if i, ok := r.place[id]; ok {
+		d := &r.taken[i]
+		d.Copies++
+		d.Changed = d.Changed || !bytes.Equal(d.Body, body)
+		return
+	}
+	if id != "" {
+		r.place[id] = len(r.taken)
 	}
 	r.taken = append(r.taken, Delivery{ID: id, Body: body, Copies: 1})
 }
