@@ -23,6 +23,8 @@ func play(part string) int {
 	switch words[0] {
 	case "open": // a database, with a key file
 		err = openAndClose(words[1], words[2])
+	case "raise": // alerts into a database, with a key file, synchronous as is said
+		err = raiseUnderTrace(words[1], words[2], words[3])
 	case "lock": // a file, until standard input ends
 		err = lockFile(words[1])
 	default:
