@@ -24,8 +24,9 @@ type engine struct {
 	matching func(table, placeholder string) string
 	// prefixes writes the words for matching; each may go on.
 	prefixes func(words []string) string
-	// firstOfEach selects columns of the first rows, by an order, of each ticket in
-	// a JSON list; the second argument is how many. The order of the answer is free.
+	// firstOfEach selects the place of each ticket in a JSON list, and columns of
+	// its first rows by an order; the second argument is how many. The order of
+	// the answer is free.
 	firstOfEach func(columns, table, index string, o order) string
 	// lock holds names until the transaction ends, so that what was read under
 	// them stays true; nil where one writer holds everything still. lockLedger does it for the ledger and tells the

@@ -38,7 +38,7 @@ func (p partial[T]) of(fields []string) table[T] {
 var (
 	partialAlerts = partial[sqlc.Alert]{
 		table:  alertTable.without("words"),
-		always: []string{"position", "id", "received_at", "ticket_id"},
+		always: []string{"position", "id", "received_at"},
 		column: map[string]string{
 			"ID": "id", "BehaviorModel": "behavior_model", "Behavior": "behavior", "Key": "entity_key", "KeyType": "key_type",
 			"Severity": "severity", "RiskScore": "risk_score", "Risks": "risks", "Summary": "summary", "Description": "description",
@@ -59,7 +59,7 @@ var (
 	}
 	partialDeliveries = partial[sqlc.Delivery]{
 		table:  deliveryTable.without("order_key"),
-		always: []string{"position", "id", "created_at", "ticket_id", "alert_id"},
+		always: []string{"position", "id", "created_at"},
 		column: map[string]string{
 			"ID": "id", "Kind": "kind", "Status": "status", "Reason": "reason", "ActionID": "action_id", "ActionName": "action_name",
 			"APIConfigID": "api_config_id", "APIConfigName": "api_config_name", "ActorID": "actor_id", "ActorName": "actor_name",

@@ -18,7 +18,6 @@ type nest[R, N any] struct {
 	table   table[R]
 	order   order
 	key     func(R) key
-	ticket  func(R) *string
 	convert func(R) (N, error)
 }
 
@@ -26,8 +25,7 @@ type nest[R, N any] struct {
 func (b *books) AlertsOfTickets(ctx context.Context, ticketIDs []string, first int) (map[string]dispatch.List[dispatch.Alert], error) {
 	return firstPages(ctx, b, ticketIDs, first, nest[sqlc.Alert, dispatch.Alert]{
 		list: alertList, index: "alerts_ticket", table: alertColumns(ctx), order: alertOrder, convert: alertOf,
-		key:    func(r sqlc.Alert) key { return key{0, r.ReceivedAt, r.Position} },
-		ticket: func(r sqlc.Alert) *string { return r.TicketID },
+		key: func(r sqlc.Alert) key { return key{0, r.ReceivedAt, r.Position} },
 	})
 }
 
@@ -35,14 +33,13 @@ func (b *books) AlertsOfTickets(ctx context.Context, ticketIDs []string, first i
 func (b *books) DeliveriesOfTickets(ctx context.Context, ticketIDs []string, first int) (map[string]dispatch.List[dispatch.Delivery], error) {
 	return firstPages(ctx, b, ticketIDs, first, nest[sqlc.Delivery, dispatch.Delivery]{
 		list: deliveryList, index: "deliveries_ticket", table: deliveryColumns(ctx), order: deliveryOrder, convert: deliveryOf,
-		key:    func(r sqlc.Delivery) key { return key{0, r.CreatedAt, r.Position} },
-		ticket: func(r sqlc.Delivery) *string { return r.TicketID },
+		key: func(r sqlc.Delivery) key { return key{0, r.CreatedAt, r.Position} },
 	})
 }
 
-// nested is a thing with its ticket and its place in the order.
+// nested is a thing with its place in the order, and that of its ticket.
 type nested[N any] struct {
-	ticket string
+	ticket int
 	key    key
 	thing  N
 }
@@ -56,13 +53,14 @@ func firstPages[R, N any](ctx context.Context, b *books, tickets []string, first
 		return nil, err
 	}
 	all, err := once(ctx, b, func(db sqlc.DBTX) (all []nested[N], err error) {
+		var ticket int
 		all = make([]nested[N], 0, len(tickets)*min(first, 2)) // most tickets have one alert, and a delivery or two
 		statement := b.engine.firstOfEach(n.table.list("x"), n.table.name, n.index, n.order)
 		err = n.table.scan(ctx, db, statement, []any{string(ids), int64(first + 1)}, func(row R) error {
 			thing, err := n.convert(row)
-			all = append(all, nested[N]{*n.ticket(row), n.key(row), thing})
+			all = append(all, nested[N]{ticket, n.key(row), thing})
 			return err
-		})
+		}, &ticket)
 		return all, err
 	})
 	if err != nil {
@@ -86,9 +84,9 @@ func (n nest[R, N]) pages(ctx context.Context, tickets []string, all []nested[N]
 	}
 	pages := make(map[string]dispatch.List[N], len(tickets))
 	end := 0
-	for _, ticket := range tickets {
+	for i, ticket := range tickets {
 		begin := end
-		for end < len(all) && all[places[end]].ticket == ticket {
+		for end < len(all) && all[places[end]].ticket == i {
 			end++
 		}
 		s := search{first: first}

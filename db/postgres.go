@@ -34,7 +34,7 @@ var postgresEngine = engine{
 	},
 	indexed: func(string) string { return "" },
 	firstOfEach: func(columns, table, _ string, o order) string {
-		return "SELECT " + columns + " FROM json_array_elements_text(CAST($1 AS JSON)) AS j(value) CROSS JOIN LATERAL (SELECT * FROM " + table +
+		return "SELECT j.number - 1, " + columns + " FROM json_array_elements_text(CAST($1 AS JSON)) WITH ORDINALITY AS j(value, number) CROSS JOIN LATERAL (SELECT * FROM " + table +
 			" AS y WHERE y.ticket_id = j.value ORDER BY " + o.by("y") + " LIMIT $2) AS x"
 	},
 	matching: func(table, placeholder string) string {

@@ -22,7 +22,7 @@ var sqliteEngine = engine{
 	// one more column, and then steps over what the column would have left out.
 	indexed: func(index string) string { return " INDEXED BY " + index },
 	firstOfEach: func(columns, table, index string, o order) string {
-		return "SELECT " + columns + " FROM json_each($1) AS j CROSS JOIN " + table + " AS x WHERE x." + o.number + " IN (SELECT y." + o.number +
+		return "SELECT j.key, " + columns + " FROM json_each($1) AS j CROSS JOIN " + table + " AS x WHERE x." + o.number + " IN (SELECT y." + o.number +
 			" FROM " + table + " AS y INDEXED BY " + index + " WHERE y.ticket_id = j.value ORDER BY " + o.by("y") + " LIMIT $2)"
 	},
 	matching: func(table, placeholder string) string {

@@ -6,7 +6,7 @@ import "context"
 // so that a store need not read the rest. Its zero value is everything.
 type Enough struct {
 	// Alerts, Tickets and Deliveries are the names of the fields of those nouns
-	// that are looked at beside their ids and those of their tickets; nil for all.
+	// that are looked at beside their ids; nil for all.
 	Alerts, Tickets, Deliveries []string
 	// NoCursors: of lists, not the cursor of each thing. NoEnd: not where they end.
 	NoCursors, NoEnd bool
