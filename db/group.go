@@ -220,7 +220,9 @@ func (w *writer) attempt(group []*job) error {
 	if err := w.runAll(ctx, t, group); err != nil {
 		return w.unwell(errors.Join(err, t.session.Rollback()))
 	}
-	crash.Point(crash.BeforeCommit)
+	if len(group[0].raises) > 0 {
+		crash.Point(crash.BeforeCommit)
+	}
 	crash.During(crash.GroupCommit, len(group) >= crash.Crowd)
 	if err := t.session.Commit(); err != nil {
 		return w.lost(t, err)

@@ -33,7 +33,7 @@ func killedAtRandom(t *testing.T, random *rand.Rand, kills int) tally {
 	s := newScene(t)
 	s.program.kill()
 	for range kills {
-		longest := 500 * time.Millisecond // of work
+		longest := 600 * time.Millisecond // of work
 		working := random.IntN(5) > 0
 		if !working {
 			longest = 100 * time.Millisecond // while it starts
@@ -54,7 +54,7 @@ func (s *scene) killIn(life time.Duration, working bool) {
 	}
 	ctx, cancel := context.WithCancel(s.t.Context())
 	defer cancel()
-	gone := s.live(ctx, 12, 2)
+	gone := s.live(ctx, 24, 3)
 	<-time.After(life)
 	p.kill()
 	cancel()
