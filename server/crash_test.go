@@ -144,7 +144,7 @@ func (s *scene) live(ctx context.Context, singles, batches int) (gone <-chan str
 // answers waits until the program is ready; false when it died before.
 func (p *program) answers(ctx context.Context) bool {
 	for ctx.Err() == nil {
-		if status, _ := p.get("/readyz"); status == http.StatusOK {
+		if status, _ := p.readyz(); status == http.StatusOK {
 			return true
 		}
 		if p.cmd.Process.Signal(syscall.Signal(0)) != nil {

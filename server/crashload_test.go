@@ -124,10 +124,15 @@ func (l *load) raise(ctx context.Context, keys []string) ([]string, error) {
 	if answer.Data == nil {
 		return make([]string, len(keys)), nil
 	}
-	results := append(answer.Data.RaiseAlerts.Results, answer.Data.RaiseAlert)
-	ids := make([]string, len(keys))
-	for i := range ids {
-		ids[i] = results[i].AlertID
+	ids := []string{answer.Data.RaiseAlert.AlertID}
+	if len(keys) > 1 {
+		ids = ids[:0]
+		for _, r := range answer.Data.RaiseAlerts.Results {
+			ids = append(ids, r.AlertID)
+		}
+	}
+	if len(ids) != len(keys) {
+		return make([]string, len(keys)), nil
 	}
 	return ids, nil
 }

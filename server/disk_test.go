@@ -54,14 +54,14 @@ func TestDiskFull(t *testing.T) {
 			answered["full "+strconv.Itoa(i)] = answer.Data.RaiseAlert.AlertID
 		}
 	}
-	if status, text := p.get("/readyz"); status != http.StatusServiceUnavailable || text != "database: it cannot be written or read now; the log tells why\n" {
+	if status, text := p.readyz(); status != http.StatusServiceUnavailable || text != "database: it cannot be written or read now; the log tells why\n" {
 		t.Errorf("on a full disk /readyz says %d %s", status, text)
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(patience); ; {
-		if status, _ := p.get("/readyz"); status == http.StatusOK {
+		if status, _ := p.readyz(); status == http.StatusOK {
 			break
 		}
 		if time.Now().After(end) {

@@ -125,15 +125,16 @@ func (p *program) learnToken() {
 func (p *program) ready() {
 	p.t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); {
-		if status, _ := p.get("/readyz"); status == http.StatusOK {
+		if status, _ := p.readyz(); status == http.StatusOK {
 			return
 		}
 	}
 	p.t.Fatalf("the program does not become ready: %s", p.out)
 }
 
-func (p *program) get(path string) (int, string) {
-	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+path, nil)
+// readyz asks whether the program is ready, and for its reason.
+func (p *program) readyz() (int, string) {
+	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+"/readyz", nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
