@@ -158,18 +158,18 @@ func (a api) summaries() map[string]string {
 	}
 }
 
-// hearings lets the listeners hear the rest, and compares each with what one who
-// was never cut hears from the beginning.
+// hearings lets the listeners hear the rest, and compares each with what a fresh
+// one hears from the beginning; that one must hear of each ticket's opening.
 func (s *scene) hearings(last string, sum *tally) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute)
 	defer cancel()
 	fresh := &listener{api: s.program.api, cursor: s.begin}
-	if !fresh.listen(ctx, last) {
+	if !fresh.hear(ctx, last) {
 		s.t.Error("a fresh listener did not hear of the last ticket")
 	}
 	for i, l := range s.listeners {
-		if !l.listen(ctx, last) {
+		if !l.hear(ctx, last) {
 			s.t.Errorf("listener %d did not hear of the last ticket", i)
 		}
 		missing, repeated, invented := gaps(l.heard, fresh.heard)

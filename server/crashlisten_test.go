@@ -45,8 +45,19 @@ func (l *listener) listen(ctx context.Context, until string) bool {
 	return false
 }
 
-// gaps compares what was heard with what the books tell now, over one connection:
-// how many events were missed, were heard more than once, or are not in the books.
+// hear listens, over as many connections as it takes, until the ticket's opening
+// has come; false when ctx ended before.
+func (l *listener) hear(ctx context.Context, until string) bool {
+	for ctx.Err() == nil {
+		if l.listen(ctx, until) {
+			return true
+		}
+	}
+	return false
+}
+
+// gaps compares what was heard with what one heard to whom the books told all
+// from the beginning: how many events were missed, were heard more than once, or are not in the books.
 func gaps(heard, books []string) (missing, repeated, invented int) {
 	times := map[string]int{}
 	for _, e := range heard {

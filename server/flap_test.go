@@ -47,14 +47,14 @@ func TestThousandDisconnects(t *testing.T) {
 	patient, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	fresh := &listener{api: a, cursor: begin.cursor}
-	if !fresh.listen(patient, last) {
+	if !fresh.hear(patient, last) {
 		t.Fatal("a fresh subscriber did not hear of the last ticket")
 	}
 	var sum tally
 	before := 0
 	for i, l := range listeners {
 		before += len(l.heard)
-		if !l.listen(patient, last) {
+		if !l.hear(patient, last) {
 			t.Errorf("subscriber %d did not hear of the last ticket", i)
 		}
 		missing, repeated, invented := gaps(l.heard, fresh.heard)
