@@ -64,6 +64,7 @@ type Desk struct {
 	messengers messengers
 	counts     syncCounts
 	lines      lines
+	raising    atomic.Int64 // alerts on their way into the books
 
 	changing sync.Mutex   // one change of the configuration at a time
 	still    sync.RWMutex // held for reading by who needs the configuration to stay as it is

@@ -15,6 +15,11 @@ import (
 // maxAlerts is how many alerts one call may raise.
 const maxAlerts = 500
 
+// maxRaising is how many alerts may be on their way into the books at once, about
+// what the books take in a second or two. Further ones are refused at once: better
+// than that all of them wait until their callers have given up.
+const maxRaising = 4096
+
 // maxPlans bounds how often a raise is planned again because the configuration
 // moved meanwhile; after quickPlans the raise makes this process's changes wait.
 const (
@@ -49,6 +54,11 @@ func (d *Desk) RaiseAll(ctx context.Context, c Caller, in []RaiseAlertInput) ([]
 			continue
 		}
 		open = append(open, i)
+	}
+	n := int64(len(open))
+	defer d.raising.Add(-n)
+	if others := d.raising.Add(n) - n; others > 0 && others+n > maxRaising {
+		return nil, ErrOverloaded
 	}
 	for try := 0; len(open) > 0; try++ {
 		if try == maxPlans {

@@ -66,6 +66,8 @@ var (
 	ErrKeyReused = errors.New("idempotency key reused with another input")
 	// ErrUnsettled: a change is about a delivery that is on its way.
 	ErrUnsettled = errors.New("the delivery that the change is about is not settled yet")
+	// ErrOverloaded: more alerts are on their way than the books can take; nothing of the call was stored.
+	ErrOverloaded = errors.New("more alerts are being raised than can be stored now; ask again in a moment, with the same idempotency key")
 	// ErrPaused: the actor is paused or disabled, so that nothing is claimed for it.
 	ErrPaused = errors.New("the actor is paused")
 	// ErrFenced: the delivery was claimed by another attempt or is no longer leased.

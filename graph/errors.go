@@ -20,6 +20,7 @@ import (
 const (
 	maxErrors       = 10
 	maxErrorMessage = 300 // bytes
+	retryAfter      = 1   // seconds, in `extensions`: when to ask again after OVERLOADED
 )
 
 // errStopping is the cause of what ends because the server does.
@@ -45,6 +46,8 @@ func told(ctx context.Context, err error) (code gen.ErrorCode, message string, o
 		return gen.ErrorCodeOutcomeUnknown, dispatch.ErrOutcomeUnknown.Error(), true
 	case errors.Is(err, dispatch.ErrUnavailable):
 		return gen.ErrorCodeOverloaded, "the database cannot take this now; ask again in a moment, with the same idempotency key", true
+	case errors.Is(err, dispatch.ErrOverloaded):
+		return gen.ErrorCodeOverloaded, dispatch.ErrOverloaded.Error(), true
 	case errors.Is(err, dispatch.ErrStale):
 		return gen.ErrorCodeOverloaded, "the configuration changes faster than this can be worked out; ask again in a moment", true
 	case errors.Is(err, dispatch.ErrUnauthenticated), errors.Is(context.Cause(ctx), dispatch.ErrUnauthenticated):
@@ -75,6 +78,9 @@ func (s *Server) present(ctx context.Context, err error) *gqlerror.Error {
 	code, message, ok := told(ctx, err)
 	out.Extensions = map[string]any{"code": code}
 	out.Message = message
+	if code == gen.ErrorCodeOverloaded {
+		out.Extensions["retryAfter"] = retryAfter
+	}
 	if ok {
 		return out
 	}

@@ -490,7 +490,7 @@ enum ErrorCode {
   FORBIDDEN
   """Too many at once."""
   RATE_LIMITED
-  """The server cannot do it now: try again later, with the same idempotency key."""
+  """The server cannot do it now: try again later, with the same idempotency key; ` + "`" + `extensions.retryAfter` + "`" + ` says after how many seconds."""
   OVERLOADED
   """The document asks for too much: see ` + "`" + `Server.limits` + "`" + `."""
   TOO_COMPLEX

@@ -473,7 +473,7 @@ const (
 	ErrorCodeForbidden ErrorCode = "FORBIDDEN"
 	// Too many at once.
 	ErrorCodeRateLimited ErrorCode = "RATE_LIMITED"
-	// The server cannot do it now: try again later, with the same idempotency key.
+	// The server cannot do it now: try again later, with the same idempotency key; `extensions.retryAfter` says after how many seconds.
 	ErrorCodeOverloaded ErrorCode = "OVERLOADED"
 	// The document asks for too much: see `Server.limits`.
 	ErrorCodeTooComplex ErrorCode = "TOO_COMPLEX"
