@@ -214,7 +214,13 @@ func (a api) socket(ctx context.Context, query string, variables map[string]any)
 					Data struct{ TicketEvents event }
 				}
 			}
-			if wsjson.Read(ctx, c, &m) != nil || m.Type != "next" {
+			if wsjson.Read(ctx, c, &m) != nil {
+				return
+			}
+			if m.Type == "ping" && wsjson.Write(ctx, c, map[string]any{"type": "pong"}) == nil {
+				continue
+			}
+			if m.Type != "next" {
 				return
 			}
 			select {
