@@ -6,22 +6,24 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// dispatchBench carries a heap of deliveries, then few at a steady rate.
+// dispatchBench carries a heap of deliveries.
 type dispatchBench struct {
 	rounds
 	Deliveries int `help:"Deliveries of a turn." default:"20000"`
-	Rate       int `help:"Raises a second, to measure the way from the raise to the receiver." default:"200"`
 }
 
 // Run compares with a plain client that posts to the same receiver.
 func (b *dispatchBench) Run(ctx context.Context) error {
+	return printed(ctx, b.measure)
+}
+
+func (b *dispatchBench) measure(ctx context.Context, t *table) error {
 	return inFolder(func(dir string) error {
 		sink, err := newReceiver(ctx)
 		if err != nil {
@@ -36,36 +38,41 @@ func (b *dispatchBench) Run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		self := &process{pid: os.Getpid()}
-		turn := 0
-		err = b.turns("deliveries, settled", func() (figures, error) {
-			turn++
-			return b.carry(ctx, h, actor, fmt.Sprint("turn", turn))
-		}, func() (figures, error) { return b.plain(ctx, self, sink.url) })
+		limit, err := start(ctx, "/healthz", func(addr string) []string { return []string{"limit-dispatch", "--listen", addr, "--url", sink.url} })
 		if err != nil {
 			return err
 		}
-		if err := b.steady(ctx, h, sink); err != nil {
+		// One first, so that the plain client knows how large a message is.
+		if _, err := b.carry(ctx, h, sink, actor, "size", 1); err != nil {
+			return err
+		}
+		size := sink.size.Load()
+		turn := 0
+		r, err := b.compare("deliveries, settled", func() (figures, error) {
+			turn++
+			return b.carry(ctx, h, sink, actor, fmt.Sprint("turn", turn), b.Deliveries)
+		}, func() (figures, error) { return b.plain(ctx, limit, sink, size) })
+		if err != nil {
+			return err
+		}
+		t.add(r.judge(perSecond(8000)))
+		if err := limit.stop(); err != nil {
 			return err
 		}
 		return h.stop()
 	})
 }
 
-func (h *house) enable(ctx context.Context, actor string, yes bool) error {
-	return h.ask(ctx, `mutation($id: ID!, $yes: Boolean!) { updateActor(input: {id: $id, enabled: $yes}) { userErrors { message } } }`,
-		map[string]any{"id": actor, "yes": yes}, nil)
-}
-
 // carry heaps up deliveries while the actor is disabled, and measures from its
-// enabling until all are settled.
-func (b *dispatchBench) carry(ctx context.Context, h *house, actor, series string) (figures, error) {
+// enabling until all are settled. Each must have been at the receiver.
+func (b *dispatchBench) carry(ctx context.Context, h *house, sink *receiver, actor, series string, deliveries int) (figures, error) {
 	if err := h.enable(ctx, actor, false); err != nil {
 		return figures{}, err
 	}
-	if err := h.fill(ctx, series, b.Deliveries); err != nil {
+	if err := h.fill(ctx, series, deliveries); err != nil {
 		return figures{}, err
 	}
+	sink.keepMoments()
 	began, before := time.Now(), h.cpu()
 	if err := h.enable(ctx, actor, true); err != nil {
 		return figures{}, err
@@ -73,93 +80,81 @@ func (b *dispatchBench) carry(ctx context.Context, h *house, actor, series strin
 	if err := h.delivered(ctx); err != nil {
 		return figures{}, err
 	}
-	return figures{done: b.Deliveries, took: time.Since(began), cpu: h.cpu() - before}, nil
+	f := figures{done: deliveries, took: time.Since(began), cpu: h.cpu() - before}
+	if came := len(sink.moments()); came != deliveries {
+		return f, fmt.Errorf("%d deliveries are settled, and %d came to the receiver", deliveries, came)
+	}
+	return f, nil
 }
 
-// plain posts as many messages of that size with 32 connections.
-func (b *dispatchBench) plain(ctx context.Context, self *process, url string) (figures, error) {
-	message := bytes.Repeat([]byte("x"), 1200)
+// plain has the limit post as many messages.
+func (b *dispatchBench) plain(ctx context.Context, limit *process, sink *receiver, size int64) (figures, error) {
+	taken, began, before := sink.taken.Load(), time.Now(), limit.cpu()
+	_, err := post(ctx, fmt.Sprintf("http://%s/run?messages=%d&size=%d", limit.addr, b.Deliveries, size), "", nil, "done")
+	f := figures{done: b.Deliveries, took: time.Since(began), cpu: limit.cpu() - before}
+	if came := sink.taken.Load() - taken; err == nil && came != int64(b.Deliveries) {
+		err = fmt.Errorf("%d messages were posted, and %d came to the receiver", b.Deliveries, came)
+	}
+	return f, err
+}
+
+// limitDispatch is a plain client that posts when it is told to, and keeps no record.
+type limitDispatch struct {
+	Listen string
+	URL    string `name:"url"`
+}
+
+// plainHands are the connections of the plain client.
+const plainHands = 32
+
+// Run serves until the process is ended.
+func (l *limitDispatch) Run() error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("POST /run", func(w http.ResponseWriter, r *http.Request) {
+		messages, _ := strconv.Atoi(r.FormValue("messages")) // ours
+		size, _ := strconv.Atoi(r.FormValue("size"))
+		if err := l.post(r.Context(), int64(messages), bytes.Repeat([]byte("x"), size)); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprint(w, "done")
+	})
+	return (&http.Server{Addr: l.Listen, Handler: mux, ReadHeaderTimeout: time.Minute}).ListenAndServe()
+}
+
+func (l *limitDispatch) post(ctx context.Context, messages int64, message []byte) error {
+	plain := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: plainHands, DisableCompression: true}}
+	defer plain.CloseIdleConnections()
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
 	var all sync.WaitGroup
-	began, before := time.Now(), self.cpu()
-	for range 32 {
+	for range plainHands {
 		all.Go(func() {
-			for next.Add(1) <= int64(b.Deliveries) && failed.Load() == nil {
-				if err := send(ctx, url, message); err != nil {
+			for next.Add(1) <= messages && failed.Load() == nil {
+				if err := send(ctx, plain, l.URL, message); err != nil {
 					failed.Store(&err)
 				}
 			}
 		})
 	}
 	all.Wait()
-	f := figures{done: b.Deliveries, took: time.Since(began), cpu: self.cpu() - before}
 	if err := failed.Load(); err != nil {
-		return f, *err
+		return *err
 	}
-	return f, nil
+	return nil
 }
 
-func send(ctx context.Context, url string, message []byte) error {
+func send(ctx context.Context, plain *http.Client, url string, message []byte) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(message))
 	if err != nil {
 		return err
 	}
-	answer, err := client.Do(r)
+	answer, err := plain.Do(r) //nolint:gosec // a receiver of ours
 	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
 	_, err = io.Copy(io.Discard, answer.Body)
 	return err
-}
-
-// steady raises at a rate and measures from the moment that a raise was due to
-// its message at the receiver.
-func (b *dispatchBench) steady(ctx context.Context, h *house, sink *receiver) error {
-	var mu sync.Mutex
-	due, arrived := map[string]time.Time{}, map[string]time.Time{}
-	sink.seen = func(id string) {
-		mu.Lock()
-		defer mu.Unlock()
-		if _, again := arrived[id]; !again {
-			arrived[id] = time.Now()
-		}
-	}
-	tick := time.NewTicker(time.Second / time.Duration(b.Rate))
-	defer tick.Stop()
-	var all sync.WaitGroup
-	var failed atomic.Pointer[error]
-	for n := range b.Rate * int(b.Duration.Seconds()) {
-		at := <-tick.C
-		all.Go(func() {
-			var data struct {
-				RaiseAlert struct{ Deliveries []struct{ ID string } }
-			}
-			err := h.ask(ctx, `mutation($in: RaiseAlertInput!) { raiseAlert(input: $in) { deliveries { id } userErrors { message } } }`, map[string]any{"in": alert("steady", n)}, &data)
-			if err != nil || len(data.RaiseAlert.Deliveries) != 1 {
-				err = fmt.Errorf("raise: %w", err)
-				failed.Store(&err)
-				return
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			due[data.RaiseAlert.Deliveries[0].ID] = at
-		})
-	}
-	all.Wait()
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	if err := h.delivered(ctx); err != nil {
-		return err
-	}
-	var times []time.Duration
-	for id, at := range due {
-		times = append(times, arrived[id].Sub(at))
-	}
-	slices.Sort(times)
-	f := figures{times: times}
-	fmt.Fprintf(os.Stdout, "raise to receiver at %d raises a second: p50 %.1f ms, p99 %.1f ms\n", b.Rate, ms(f.at(0.5)), ms(f.at(0.99)))
-	return nil
 }

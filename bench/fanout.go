@@ -1,236 +1,243 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"os"
-	"slices"
+	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// fanoutBench shows each event to many subscribers; the next event comes when
-// all have the last one.
+// fanoutBench shows each event to many subscribers, in three ways: the next
+// event when all have the last one; several publishers that wait for nobody; few
+// events a second.
 type fanoutBench struct {
 	rounds
-	Subscribers int `help:"Subscribers at once." default:"1000"`
+	Subscribers int           `help:"Subscribers at once." default:"1000"`
+	Flood       int           `help:"Events of a flood." default:"400"`
+	Calm        time.Duration `help:"How long ten events a second last." default:"5s"`
 }
 
 const fanoutSubscription = `subscription { ticketStatusChanged { cursor kind at status statusBefore ticketVersion } }`
 
+// publishers are those of a flood, each with a ticket of its own.
+const publishers = 4
+
 // Run compares with a server that writes bytes that are ready.
 func (b *fanoutBench) Run(ctx context.Context) error {
+	return printed(ctx, b.measure)
+}
+
+func (b *fanoutBench) measure(ctx context.Context, t *table) error {
 	return inFolder(func(dir string) error {
-		h, err := open(ctx, dir)
+		ours, err := openFanout(ctx, filepath.Join(dir, "server"))
 		if err != nil {
 			return err
 		}
-		if _, err := h.configure(ctx, "http://127.0.0.1:9/", 1); err != nil {
-			return err
-		}
-		var data struct{ RaiseAlert struct{ TicketID string } }
-		if err := h.ask(ctx, raiseMutation, map[string]any{"in": alert("one", 0)}, &data); err != nil {
-			return err
-		}
-		limit, err := start(ctx, "/healthz", func(addr string) []string { return []string{"limit-fanout", "--listen", addr} })
+		limit, err := openFanoutLimit(ctx)
 		if err != nil {
 			return err
 		}
-		acknowledge := moveOf("acknowledgeTickets", data.RaiseAlert.TicketID)
-		reopen := moveOf("reopenTickets", data.RaiseAlert.TicketID)
-		ready := bytes.Repeat([]byte("x"), 220)
-		err = b.turns(fmt.Sprintf("messages to %d subscribers", b.Subscribers), func() (figures, error) {
-			return b.turn(ctx, h.process, "/graphql", h.token, func(n int) error {
-				text := acknowledge
-				if n%2 == 1 {
-					text = reopen
-				}
-				_, err := post(ctx, h.url(), h.token, text, `"userErrors":[]`)
+		for _, by := range []transport{overSocket, overEvents} {
+			if err := b.weigh(ctx, t, by, ours, limit); err != nil {
 				return err
-			})
-		}, func() (figures, error) {
-			return b.turn(ctx, limit, "/subscribe", "", func(int) error {
-				_, err := post(ctx, "http://"+limit.addr+"/publish", "", ready, "")
-				return err
-			})
-		})
-		if err != nil {
-			return err
+			}
 		}
-		fmt.Fprintf(os.Stdout, "resident memory with the subscribers gone: %.0f MiB\n", h.resident())
 		if err := limit.stop(); err != nil {
 			return err
 		}
-		return h.stop()
+		return ours.stop()
 	})
+}
+
+func (b *fanoutBench) weigh(ctx context.Context, t *table, by transport, ours, limit *stage) error {
+	name := fmt.Sprintf("%s over %s", counted(b.Subscribers, "subscriber"), by.name)
+	for _, way := range []struct {
+		name  string
+		play  func(*crowd, *stage) (figures, error)
+		goals []goal
+	}{
+		{name + ", next event when all have it", b.wait, []goal{perSecond(90_000), p99(20)}},
+		{name + ", flood", b.flood, []goal{perSecond(200_000)}},
+		{name + ", 10 events a second", b.calm, []goal{p50(10), p99(25)}},
+	} {
+		side := func(s *stage) func() (figures, error) {
+			return func() (figures, error) { return b.turn(ctx, by, s, way.play) }
+		}
+		r, err := b.compare(way.name, side(ours), side(limit))
+		if err != nil {
+			return err
+		}
+		t.add(r.judge(way.goals...))
+	}
+	return nil
+}
+
+// turn connects the subscribers, plays, and sees that all was heard.
+func (b *fanoutBench) turn(ctx context.Context, by transport, s *stage, play func(*crowd, *stage) (figures, error)) (figures, error) {
+	c, err := gather(ctx, by, s.to(by), b.Subscribers)
+	if err != nil {
+		return figures{}, err
+	}
+	defer c.leave()
+	c.published = make([]atomic.Int64, maxStamped)
+	if err := c.settle(func() error { return s.publish(0) }); err != nil {
+		return figures{}, err
+	}
+	before := s.cpu()
+	f, err := play(c, s)
+	if err != nil {
+		return f, err
+	}
+	f.cpu = s.cpu() - before
+	if err := c.whole(f.done); err != nil {
+		return f, err
+	}
+	f.times, f.done = c.times(), f.done*b.Subscribers
+	return f, nil
+}
+
+// maxStamped is how many events of a turn may have a moment of publication.
+const maxStamped = 1 << 16
+
+// wait publishes the next event when all have the last one.
+func (b *fanoutBench) wait(c *crowd, s *stage) (figures, error) {
+	began := time.Now()
+	n := 0
+	for ; time.Since(began) < b.Duration && n < maxStamped; n++ {
+		c.expect(1)
+		c.stamp(n)
+		if err := s.publish(0); err != nil {
+			return figures{}, err
+		}
+		if err := c.await(); err != nil {
+			return figures{}, err
+		}
+	}
+	return figures{took: time.Since(began), done: n}, nil
+}
+
+// flood has several publish at once, each as soon as its last event is
+// committed. The events have no moments: their order is not known before.
+func (b *fanoutBench) flood(c *crowd, s *stage) (figures, error) {
+	c.expect(b.Flood / publishers * publishers)
+	began := time.Now()
+	var all sync.WaitGroup
+	errs := make(chan error, publishers)
+	for p := range publishers {
+		all.Go(func() {
+			for range b.Flood / publishers {
+				if err := s.publish(p); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	select {
+	case err := <-errs:
+		return figures{}, err
+	default:
+	}
+	if err := c.await(); err != nil {
+		return figures{}, err
+	}
+	return figures{took: time.Since(began), done: b.Flood / publishers * publishers}, nil
+}
+
+// calm publishes ten events a second, when they are due.
+func (b *fanoutBench) calm(c *crowd, s *stage) (figures, error) {
+	events := int(10 * b.Calm.Seconds())
+	c.expect(events)
+	beat := time.NewTicker(time.Second / 10)
+	defer beat.Stop()
+	began := time.Now()
+	for n := range events {
+		<-beat.C
+		c.stamp(n)
+		if err := s.publish(0); err != nil {
+			return figures{}, err
+		}
+	}
+	if err := c.await(); err != nil {
+		return figures{}, err
+	}
+	return figures{took: time.Since(began), done: events}, nil
+}
+
+// stage is a server that shows events, and a way to have one come about.
+type stage struct {
+	*process
+	token   string
+	path    func(transport) string
+	publish func(publisher int) error
+	close   func()
+}
+
+func (s *stage) to(by transport) target { return target{s.process, s.path(by), s.token} }
+
+func (s *stage) stop() error {
+	s.close()
+	return s.process.stop()
+}
+
+// openFanout is our server with a ticket for each publisher. Its actor is
+// disabled, so that no delivery goes on meanwhile.
+func openFanout(ctx context.Context, dir string) (*stage, error) {
+	h, err := openHeld(ctx, dir, 1)
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{process: h.process, token: h.token, path: func(transport) string { return "/graphql" }}
+	moves := make([][2][]byte, publishers)
+	turns := make([]int, publishers)
+	callers := make([]*caller, publishers)
+	for p := range publishers {
+		var data struct{ RaiseAlert struct{ TicketID string } }
+		if err := h.ask(ctx, raiseMutation, map[string]any{"in": alert("fanout", p)}, &data); err != nil {
+			return nil, err
+		}
+		moves[p] = [2][]byte{moveOf("acknowledgeTickets", data.RaiseAlert.TicketID), moveOf("reopenTickets", data.RaiseAlert.TicketID)}
+		if callers[p], err = dial(ctx, h.addr, "/graphql", h.token); err != nil {
+			return nil, err
+		}
+	}
+	s.publish = func(p int) error {
+		_, err := callers[p].post(moves[p][turns[p]%2], `"userErrors":[]`)
+		turns[p]++
+		return err
+	}
+	s.close = func() { closeAll(callers) }
+	return s, nil
+}
+
+func closeAll(callers []*caller) {
+	for _, c := range callers {
+		c.close()
+	}
 }
 
 func moveOf(mutation, ticket string) []byte {
 	return body(fmt.Sprintf(`mutation($id: ID!) { %s(input: {tickets: [{id: $id}]}) { userErrors { message } } }`, mutation), map[string]any{"id": ticket})
 }
 
-// turn connects the subscribers and publishes until the time is over. What is
-// measured is each message's way from the publication to its reader.
-func (b *fanoutBench) turn(ctx context.Context, p *process, path, token string, publish func(n int) error) (figures, error) {
-	crowd, err := b.connect(ctx, p, path, token)
+// openFanoutLimit is the limit's stage.
+func openFanoutLimit(ctx context.Context) (*stage, error) {
+	limit, err := start(ctx, "/healthz", func(addr string) []string { return []string{"limit-fanout", "--listen", addr} })
 	if err != nil {
-		return figures{}, err
-	}
-	defer crowd.leave()
-	if err := crowd.settle(publish); err != nil {
-		return figures{}, err
-	}
-	var f figures
-	began, before := time.Now(), p.cpu()
-	for n := 2; time.Since(began) < b.Duration; n++ {
-		times, err := crowd.hear(n, publish)
-		if err != nil {
-			return f, err
-		}
-		f.times = append(f.times, times...)
-	}
-	f.took, f.cpu, f.done = time.Since(began), p.cpu()-before, len(f.times)
-	slices.Sort(f.times)
-	return f, nil
-}
-
-// crowd are the subscribers of a turn.
-type crowd struct {
-	wires   []*wire
-	reading sync.WaitGroup
-	heard   chan time.Time // when a message was read
-	failed  chan error
-}
-
-func (b *fanoutBench) connect(ctx context.Context, p *process, path, token string) (*crowd, error) {
-	c := &crowd{heard: make(chan time.Time, b.Subscribers), failed: make(chan error, b.Subscribers)}
-	for range b.Subscribers {
-		w, err := dialWire(ctx, p.addr, path)
-		if err != nil {
-			return nil, err
-		}
-		c.wires = append(c.wires, w)
-		if token == "" {
-			continue
-		}
-		if err := w.write(`{"type":"connection_init","payload":{"authorization":"Bearer ` + token + `"}}`); err != nil {
-			return nil, err
-		}
-		if ack, err := w.read(); err != nil || !bytes.Contains(ack, []byte("connection_ack")) {
-			return nil, fmt.Errorf("the init was answered with %s, %w", ack, err)
-		}
-		if err := w.write(`{"id":"1","type":"subscribe","payload":{"query":"` + fanoutSubscription + `"}}`); err != nil {
-			return nil, err
-		}
-	}
-	for _, w := range c.wires {
-		c.reading.Go(func() { c.read(w) })
-	}
-	return c, nil
-}
-
-func (c *crowd) read(w *wire) {
-	for {
-		message, err := w.read()
-		if err != nil {
-			c.failed <- err
-			return
-		}
-		if !bytes.Contains(message, []byte(`"type":"ping"`)) {
-			c.heard <- time.Now()
-		}
-	}
-}
-
-// settleTime is how long the subscriptions may take to begin.
-const settleTime = 10 * time.Second
-
-// settle publishes until every subscriber has begun to hear.
-func (c *crowd) settle(publish func(n int) error) error {
-	for end, n := time.Now().Add(settleTime), 0; time.Now().Before(end); n++ {
-		if err := publish(n); err != nil {
-			return err
-		}
-		heard := 0
-		for quiet := time.After(500 * time.Millisecond); quiet != nil && heard < len(c.wires); {
-			select {
-			case <-c.heard:
-				heard++
-			case err := <-c.failed:
-				return err
-			case <-quiet:
-				quiet = nil
-			}
-		}
-		if heard == len(c.wires) && n%2 == 1 {
-			return nil
-		}
-	}
-	return errors.New("not all subscribers hear")
-}
-
-// hear publishes once and waits until all have heard.
-func (c *crowd) hear(n int, publish func(n int) error) ([]time.Duration, error) {
-	began := time.Now()
-	if err := publish(n); err != nil {
 		return nil, err
 	}
-	times := make([]time.Duration, 0, len(c.wires))
-	late := time.NewTimer(settleTime)
-	defer late.Stop()
-	for len(times) < len(c.wires) {
-		select {
-		case at := <-c.heard:
-			times = append(times, at.Sub(began))
-		case err := <-c.failed:
+	callers := make([]*caller, publishers)
+	for p := range callers {
+		if callers[p], err = dial(ctx, limit.addr, "/publish", ""); err != nil {
 			return nil, err
-		case <-late.C:
-			return nil, fmt.Errorf("%d of %d subscribers heard event %d", len(times), len(c.wires), n)
 		}
 	}
-	return times, nil
-}
-
-func (c *crowd) leave() {
-	for _, w := range c.wires {
-		_ = w.Close() // ends its reader
-	}
-	c.reading.Wait()
-}
-
-// limitFanout writes each published text, as one ready frame, to all sockets.
-type limitFanout struct{ Listen string }
-
-// Run serves until the process is ended.
-func (l *limitFanout) Run() error {
-	var mu sync.Mutex
-	var sockets []net.Conn
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /subscribe", func(w http.ResponseWriter, r *http.Request) {
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", acceptKey(r.Header.Get("Sec-WebSocket-Key")))
-		mu.Lock()
-		defer mu.Unlock()
-		sockets = append(sockets, conn)
-	})
-	mux.HandleFunc("POST /publish", func(_ http.ResponseWriter, r *http.Request) {
-		text, _ := io.ReadAll(r.Body)
-		frame := frameOf(text)
-		mu.Lock()
-		defer mu.Unlock()
-		sockets = slices.DeleteFunc(sockets, func(c net.Conn) bool {
-			_, err := c.Write(frame)
-			return err != nil
-		})
-	})
-	return (&http.Server{Addr: l.Listen, Handler: mux, ReadHeaderTimeout: time.Minute}).ListenAndServe()
+	return &stage{
+		process: limit, path: func(by transport) string { return by.path },
+		publish: func(p int) error { _, err := callers[p].post(nil, ""); return err },
+		close:   func() { closeAll(callers) },
+	}, nil
 }

@@ -26,6 +26,42 @@ func open(ctx context.Context, dir string) (*house, error) {
 	return &house{p, regexp.MustCompile(`tocsin_[\w-]+`).FindString(p.printed())}, nil
 }
 
+// nowhere is an address that no receiver has, for an actor that is never to reach one.
+const nowhere = "http://127.0.0.1:9/"
+
+// openHeld starts a server whose deliveries are promised and never carried, so
+// that nothing else moves.
+func openHeld(ctx context.Context, dir string, configs int) (*house, error) {
+	h, err := open(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	actor, err := h.configure(ctx, nowhere, configs)
+	if err != nil {
+		return nil, err
+	}
+	return h, h.enable(ctx, actor, false)
+}
+
+func (h *house) enable(ctx context.Context, actor string, yes bool) error {
+	return h.ask(ctx, `mutation($id: ID!, $yes: Boolean!) { updateActor(input: {id: $id, enabled: $yes}) { userErrors { message } } }`,
+		map[string]any{"id": actor, "yes": yes}, nil)
+}
+
+// fill raises the alerts of a series in batches.
+func (h *house) fill(ctx context.Context, series string, rows int) error {
+	for n := 0; n < rows; {
+		batch := make([]map[string]any, 0, 500)
+		for ; n < rows && len(batch) < 500; n++ {
+			batch = append(batch, alert(series, n))
+		}
+		if err := h.ask(ctx, batchMutation, map[string]any{"in": map[string]any{"alerts": batch}}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (h *house) url() string { return "http://" + h.addr + "/graphql" }
 
 // ask runs an operation that must go well.
@@ -102,7 +138,7 @@ func alert(series string, n int) map[string]any {
 
 // delivered waits until all that was promised is delivered.
 func (h *house) delivered(ctx context.Context) error {
-	tick := time.NewTicker(5 * time.Millisecond)
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		var data struct {

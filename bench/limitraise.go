@@ -1,34 +1,35 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
-
-	_ "modernc.org/sqlite" // the driver that the books use, too
 )
 
-// limitRaise is a bare program that commits, for each request, the rows that a
-// raise makes, with the same settings of the database and in groups. It knows
+// limitRaise is a bare program that commits, for each request, the rows that
+// raises make, with the same settings of the database and in groups. It knows
 // no token, no action, no condition, no ticket to join, and delivers nothing.
 type limitRaise struct {
 	Listen   string
 	Database string
+	Patterns string // in JSON
 }
 
-// openLimitRaise lets the server make a database with one alert in it, whose
+// openLimitRaise lets the server make a database with an alert in it, whose
 // rows the limit repeats, and starts the limit on it.
 func openLimitRaise(ctx context.Context, dir string) (*process, error) {
 	h, err := open(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	actor, err := h.configure(ctx, "http://127.0.0.1:9/", 2)
+	actor, err := h.configure(ctx, nowhere, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -36,174 +37,206 @@ func openLimitRaise(ctx context.Context, dir string) (*process, error) {
 	if err := h.enable(ctx, actor, false); err != nil {
 		return nil, err
 	}
-	if err := h.ask(ctx, raiseMutation, map[string]any{"in": alert("first", 0)}, nil); err != nil {
+	p, err := h.takePatterns(ctx, dir, false)
+	if err != nil {
 		return nil, err
 	}
 	if err := h.stop(); err != nil {
 		return nil, err
 	}
+	file := filepath.Join(dir, "patterns.json")
+	if err := p.save(file); err != nil {
+		return nil, err
+	}
 	return start(ctx, "/healthz", func(addr string) []string {
-		return []string{"limit-raise", "--listen", addr, "--database", filepath.Join(dir, "tocsin.db")}
+		return []string{"limit-raise", "--listen", addr, "--database", filepath.Join(dir, "tocsin.db"), "--patterns", file}
 	})
 }
 
-// pattern is a row that is written again and again with other keys.
-type pattern struct {
-	table   string
-	columns []string
-	values  []any
-	insert  *sql.Stmt
-}
-
-// fresh are the columns whose text must differ from row to row.
-var fresh = map[string]bool{"id": true, "alert_id": true, "dedup_key": true, "order_key": true}
+// booksSettings are those of the connection on which the books are written.
+const booksSettings = "?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)" +
+	"&_pragma=cache_size(-16384)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(4000)"
 
 // Run serves until the process is ended.
 func (l *limitRaise) Run(ctx context.Context) error {
-	db, err := sql.Open("sqlite", "file:"+l.Database+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)")
+	db, err := sql.Open("sqlite", "file:"+l.Database+booksSettings)
 	if err != nil {
 		return err
 	}
+	defer db.Close()
 	db.SetMaxOpenConns(1)
-	patterns, err := readPatterns(ctx, db)
+	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	w := &bareWriter{db: db, patterns: patterns, jobs: make(chan chan error, 1024), n: 1000}
-	go w.run(ctx)
+	p, err := loadPatterns(l.Patterns)
+	if err != nil {
+		return err
+	}
+	w := &bareWriter{conn: conn, patterns: p, prepared: map[string]*sql.Stmt{}, jobs: make(chan bareJob, 1024)}
+	go w.run(ctx) // ends with the process
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("POST /graphql", func(rw http.ResponseWriter, r *http.Request) {
-		var in struct {
-			Query     string
-			Variables struct{ In map[string]any }
-		}
-		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-			http.Error(rw, err.Error(), http.StatusBadRequest)
-			return
-		}
-		done := make(chan error, 1)
-		w.jobs <- done
-		if err := <-done; err != nil {
-			http.Error(rw, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		fmt.Fprintf(rw, `{"data":{"raiseAlert":{"alertId":"alr_%032d","userErrors":[]}}}`, 1)
-	})
+	mux.HandleFunc("POST /graphql", w.serve)
 	return (&http.Server{Addr: l.Listen, Handler: mux, ReadHeaderTimeout: time.Minute}).ListenAndServe()
 }
 
-// readPatterns takes the rows of the one alert from all tables that a raise writes.
-func readPatterns(ctx context.Context, db *sql.DB) ([]pattern, error) {
-	var all []pattern
-	for _, table := range []string{"tickets", "alerts", "decisions", "deliveries", "ticket_events", "delivery_events"} {
-		rows, err := patternsOf(ctx, db, table)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, rows...)
+// serve reads one alert or many, has their rows committed, and answers.
+func (w *bareWriter) serve(rw http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(rw, err.Error(), http.StatusBadRequest)
+		return
 	}
-	for i, p := range all {
-		var err error
-		all[i].insert, err = db.PrepareContext(ctx, fmt.Sprintf("INSERT INTO %s (%s) VALUES (?%s)", p.table, strings.Join(p.columns, ", "), strings.Repeat(", ?", len(p.columns)-1)))
-		if err != nil {
-			return nil, err
-		}
+	var in struct {
+		Query     string
+		Variables struct{ In map[string]any }
 	}
-	return all, nil
+	if err := json.NewDecoder(bytes.NewReader(text)).Decode(&in); err != nil {
+		http.Error(rw, err.Error(), http.StatusBadRequest)
+		return
+	}
+	j := bareJob{raises: 1, done: make(chan error, 1)}
+	if many, ok := in.Variables.In["alerts"].([]any); ok {
+		j.raises = len(many)
+	}
+	w.jobs <- j
+	if err := <-j.done; err != nil {
+		http.Error(rw, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintf(rw, `{"data":{"raiseAlert":{"alertId":"alr_%032d","accepted":%d,"userErrors":[]}}}`, 1, j.raises)
 }
 
-func patternsOf(ctx context.Context, db *sql.DB, table string) ([]pattern, error) {
-	rows, err := db.QueryContext(ctx, "SELECT * FROM "+table) //nolint:gosec // the names are above
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
-	var all []pattern
-	for rows.Next() {
-		p := pattern{table: table, columns: columns, values: make([]any, len(columns))}
-		places := make([]any, len(columns))
-		for i := range p.values {
-			places[i] = &p.values[i]
-		}
-		if err := rows.Scan(places...); err != nil {
-			return nil, err
-		}
-		all = append(all, p)
-	}
-	return all, rows.Err()
+// bareJob is a request whose rows are to be committed.
+type bareJob struct {
+	raises int
+	done   chan error
 }
 
-// bareWriter commits what waits in groups of at most 128.
+// bareWriter commits what waits in groups, several rows with each statement.
 type bareWriter struct {
-	db       *sql.DB
-	patterns []pattern
-	jobs     chan chan error
-	n        int64 // numbers and names new rows
+	conn     *sql.Conn
+	patterns *patterns
+	prepared map[string]*sql.Stmt
+	jobs     chan bareJob
+	n        int64 // raises so far
 }
+
+// The sizes of a group and of a statement, as the books have them.
+const (
+	bareGroup = 256
+	bareRows  = 32
+)
 
 func (w *bareWriter) run(ctx context.Context) {
 	for {
-		group := []chan error{<-w.jobs}
-		for more := true; more && len(group) < 128; {
+		group := []bareJob{<-w.jobs}
+		raises := group[0].raises
+		for more := true; more && raises < bareGroup; {
 			select {
 			case j := <-w.jobs:
-				group = append(group, j)
+				group, raises = append(group, j), raises+j.raises
 			default:
 				more = false
 			}
 		}
-		err := w.commit(ctx, len(group))
+		err := w.commit(ctx, raises)
 		for _, j := range group {
-			j <- err
+			j.done <- err
 		}
 	}
 }
 
 func (w *bareWriter) commit(ctx context.Context, raises int) error {
-	tx, err := w.db.BeginTx(ctx, nil)
-	if err != nil {
+	if err := w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo
-	for range raises {
-		for _, p := range w.patterns {
-			w.n++
-			if _, err := tx.StmtContext(ctx, p.insert).ExecContext(ctx, w.renewed(p)...); err != nil { //nolint:sqlclosecheck // the transaction closes it
-				return fmt.Errorf("%s: %w", p.table, err)
-			}
-		}
-		for _, words := range []string{"alerts_words", "tickets_words"} {
-			if _, err := tx.ExecContext(ctx, "INSERT INTO "+words+" (rowid, words) VALUES (?, ?)", w.n, " sign in from two continents by user o365 impossible travel bench example com"); err != nil { //nolint:gosec // the names are above
-				return err
-			}
-		}
-	}
-	if _, err := tx.ExecContext(ctx, "UPDATE accounting SET promised = promised + ?1, pending = pending + ?1", 2*raises); err != nil {
+	if err := w.write(ctx, raises); err != nil {
+		_ = w.exec(ctx, "ROLLBACK") // the first error is the one to tell
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "UPDATE counters SET value = ?1", w.n); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return w.exec(ctx, "COMMIT")
 }
 
-// renewed is a pattern's row with keys of its own.
-func (w *bareWriter) renewed(p pattern) []any {
-	values := make([]any, len(p.values))
-	for i, column := range p.columns {
-		switch text, isText := p.values[i].(string); {
-		case i == 0 && !isText:
-			values[i] = w.n
-		case isText && fresh[column]:
-			values[i] = fmt.Sprintf("%s%016x", text[:max(len(text)-16, 0)], w.n)
-		default:
-			values[i] = p.values[i]
+// exec runs a statement that is kept prepared.
+func (w *bareWriter) exec(ctx context.Context, query string, args ...any) error {
+	s, ok := w.prepared[query]
+	if !ok {
+		var err error
+		if s, err = w.conn.PrepareContext(ctx, query); err != nil {
+			return err
+		}
+		w.prepared[query] = s
+	}
+	_, err := s.ExecContext(ctx, args...)
+	return err
+}
+
+func (w *bareWriter) write(ctx context.Context, raises int) error {
+	first := w.n + 1
+	w.n += int64(raises)
+	deliveries := 0
+	for i := range w.patterns.Tables {
+		t := &w.patterns.Tables[i]
+		if err := w.insert(ctx, t, first); err != nil {
+			return fmt.Errorf("%s: %w", t.Table, err)
+		}
+		if t.Table == "deliveries" {
+			deliveries = raises * len(t.Rows)
 		}
 	}
-	return values
+	for _, table := range w.patterns.Words {
+		key, from, to := w.keys(table, first)
+		if err := w.exec(ctx, fmt.Sprintf("INSERT INTO %[1]s_words (rowid, words) SELECT %[2]s, words FROM %[1]s WHERE %[2]s BETWEEN ? AND ?", table, key), from, to); err != nil {
+			return fmt.Errorf("%s: %w", table, err)
+		}
+	}
+	if err := w.exec(ctx, "UPDATE accounting SET promised = promised + ?, pending = pending + ?", deliveries, deliveries); err != nil {
+		return err
+	}
+	for name, add := range map[string]int64{"tickets": int64(raises), "ledger": int64(raises) * w.patterns.Span} {
+		if err := w.exec(ctx, "UPDATE counters SET value = value + ? WHERE name = ?", add, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert writes the rows of a table for the raises from first to the last.
+func (w *bareWriter) insert(ctx context.Context, t *pattern, first int64) error {
+	var args []any
+	rows := 0
+	flush := func() error {
+		if rows == 0 {
+			return nil
+		}
+		one := "(?" + strings.Repeat(", ?", len(t.Columns)-1) + ")"
+		query := fmt.Sprintf("INSERT INTO %s (%s) VALUES %s%s", t.Table, strings.Join(t.Columns, ", "), one, strings.Repeat(", "+one, rows-1))
+		err := w.exec(ctx, query, args...)
+		args, rows = args[:0], 0
+		return err
+	}
+	for n := first; n <= w.n; n++ {
+		for row := range t.Rows {
+			args = t.renew(args, row, n, w.patterns)
+			if rows++; rows == bareRows {
+				if err := flush(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return flush()
+}
+
+// keys are the numbers that the rows of this group have in a table.
+func (w *bareWriter) keys(table string, first int64) (column string, from, to int64) {
+	for _, t := range w.patterns.Tables {
+		if t.Table == table {
+			at := t.Rows[0][0].(int64) //nolint:forcetypeassert,errcheck // learn has seen its type
+			return t.Columns[0], at + first, at + w.n
+		}
+	}
+	return "rowid", 0, 0
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// client keeps as many connections as the load needs.
-var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2048, DisableCompression: true}}
+// client asks what is not measured.
+var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4, DisableCompression: true}}
 
 // figures are what one turn measured.
 type figures struct {
@@ -22,7 +22,12 @@ type figures struct {
 	times []time.Duration
 }
 
-func (f figures) perSecond() float64 { return float64(f.done) / f.took.Seconds() }
+func (f figures) perSecond() float64 {
+	if f.took == 0 {
+		return 0
+	}
+	return float64(f.done) / f.took.Seconds()
+}
 
 // cpuPerThousand is in seconds.
 func (f figures) cpuPerThousand() float64 { return f.cpu.Seconds() / float64(max(f.done, 1)) * 1000 }
@@ -35,38 +40,52 @@ func (f figures) at(share float64) time.Duration {
 	return f.times[min(int(share*float64(len(f.times))), len(f.times)-1)]
 }
 
-// load runs an operation from some clients, each as soon as its last one
-// ended, for a time. An operation is told its number.
-func load(ctx context.Context, clients int, length time.Duration, p *process, do func(ctx context.Context, n int) error) (figures, error) {
+// target is where a load goes.
+type target struct {
+	*process
+	path, token string
+}
+
+// load runs an operation from some clients, each on a connection of its own and
+// as soon as its last one ended, for a time. An operation is told its number.
+func load(ctx context.Context, clients int, length time.Duration, t target, do func(c *caller, n int) error) (figures, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	began, before := time.Now(), p.cpu()
+	callers := make([]*caller, clients)
+	for i := range callers {
+		var err error
+		if callers[i], err = dial(ctx, t.addr, t.path, t.token); err != nil {
+			return figures{}, err
+		}
+		defer callers[i].close()
+	}
+	began, before := time.Now(), t.cpu()
 	end := began.Add(length)
 	all := make([][]time.Duration, clients)
 	var running sync.WaitGroup
-	for c := range clients {
+	for i, c := range callers {
 		running.Go(func() {
-			for n := c; ctx.Err() == nil; n += clients {
+			for n := i; ctx.Err() == nil; n += clients {
 				start := time.Now()
 				if start.After(end) {
 					return
 				}
-				if err := do(ctx, n); err != nil {
+				if err := do(c, n); err != nil {
 					cancel(err)
 					return
 				}
-				all[c] = append(all[c], time.Since(start))
+				all[i] = append(all[i], time.Since(start))
 			}
 		})
 	}
 	running.Wait()
-	f := figures{took: time.Since(began), cpu: p.cpu() - before, times: slices.Concat(all...)}
+	f := figures{took: time.Since(began), cpu: t.cpu() - before, times: slices.Concat(all...)}
 	slices.Sort(f.times)
 	f.done = len(f.times)
 	return f, context.Cause(ctx)
 }
 
-// post sends a body and wants to see a text in the answer.
+// post sends a body outside of any measurement and wants to see a text in the answer.
 func post(ctx context.Context, url, token string, body []byte, want string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"runtime/pprof"
 	"time"
 
@@ -24,16 +25,23 @@ import (
 
 // commands is the command line.
 type commands struct {
+	All      allBench      `cmd:"" help:"Every path with its goal and a verdict, in one table."`
 	Raise    raiseBench    `cmd:"" help:"raiseAlert with two deliveries each, against a program that commits the same rows."`
+	Batch    batchBench    `cmd:"" help:"raiseAlerts in batches, against a program that commits the same rows."`
 	List     listBench     `cmd:"" help:"A page of 50 tickets with alert and deliveries, and a ticket by id, against the same SQL by hand."`
 	Fanout   fanoutBench   `cmd:"" help:"One event to many subscribers, against a server that writes ready bytes."`
+	Hold     holdBench     `cmd:"" help:"Memory of the server while many subscribers are connected."`
 	Dispatch dispatchBench `cmd:"" help:"Deliveries to a webhook receiver, settled durably, against a plain HTTP client."`
+	Steady   steadyBench   `cmd:"" help:"From the raise to the first byte at the receiver, at a steady rate."`
+	Growth   growthBench   `cmd:"" help:"Raise, list, by id and resume on many rows, against the same on few."`
+	Rest     restBench     `cmd:"" help:"Start, memory at rest and size of the program as it is shipped."`
 
 	Lambda lambdaBench `cmd:"" help:"raiseAlert through an action with a lambda, against one without."`
 
-	LimitRaise  limitRaise  `cmd:"" hidden:""`
-	LimitList   limitList   `cmd:"" hidden:""`
-	LimitFanout limitFanout `cmd:"" hidden:""`
+	LimitRaise    limitRaise    `cmd:"" hidden:""`
+	LimitList     limitList     `cmd:"" hidden:""`
+	LimitFanout   limitFanout   `cmd:"" hidden:""`
+	LimitDispatch limitDispatch `cmd:"" hidden:""`
 }
 
 // rounds are how often server and limit take turns, and for how long.
@@ -46,6 +54,9 @@ func main() {
 	lambda.Inside() // the workers of the server under load are this program
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		os.Exit(serve())
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // as the server has it: neither load nor limit is to lose by collecting
 	}
 	var c commands
 	k := kong.Parse(&c, kong.Name("bench"), kong.Description("Load on Tocsin beside the limit of the same work."))

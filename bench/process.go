@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -21,6 +22,43 @@ type process struct {
 	pid  int
 	addr string
 	out  *os.File // what it printed; a file, so that it is there when the process answers
+
+	ready time.Duration // from its start to its first answer
+	ended bool
+}
+
+// fleet are the processes of a measurement, so that none outlives one that failed.
+type fleet struct {
+	mu    sync.Mutex
+	ships []*process
+}
+
+type fleetKey struct{}
+
+// withFleet is a context whose processes end when the function is called.
+func withFleet(ctx context.Context) (context.Context, func()) {
+	f := &fleet{}
+	return context.WithValue(ctx, fleetKey{}, f), f.end
+}
+
+func (f *fleet) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.ships {
+		p.kill()
+	}
+}
+
+// kill ends the process if it still runs.
+func (p *process) kill() {
+	if p.ended {
+		return
+	}
+	p.ended = true
+	_ = p.cmd.Process.Kill() // it is of no use any more
+	_ = p.cmd.Wait()
+	_ = p.out.Close()
+	_ = os.Remove(p.out.Name())
 }
 
 // startLimit is how long a child may take to answer.
@@ -32,6 +70,11 @@ func start(ctx context.Context, ready string, args func(addr string) []string) (
 	if err != nil {
 		return nil, err
 	}
+	return startProgram(ctx, self, ready, args)
+}
+
+// startProgram runs any program so.
+func startProgram(ctx context.Context, program, ready string, args func(addr string) []string) (*process, error) {
 	addr, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
@@ -40,20 +83,25 @@ func start(ctx context.Context, ready string, args func(addr string) []string) (
 	if p.out, err = os.CreateTemp("", "tocsin-bench-"); err != nil {
 		return nil, err
 	}
-	p.cmd = exec.CommandContext(ctx, self, args(addr)...) //nolint:gosec // this binary itself
+	p.cmd = exec.CommandContext(ctx, program, args(addr)...) //nolint:gosec // this binary itself, or ours that was built
 	var errs strings.Builder
 	p.cmd.Stdout, p.cmd.Stderr = p.out, &errs
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
 	p.pid = p.cmd.Process.Pid
-	for end := time.Now().Add(startLimit); ; {
+	if f, ok := ctx.Value(fleetKey{}).(*fleet); ok {
+		f.mu.Lock()
+		f.ships = append(f.ships, p)
+		f.mu.Unlock()
+	}
+	for began := time.Now(); ; {
 		if answers(ctx, "http://"+addr+ready) {
+			p.ready = time.Since(began)
 			return p, nil
 		}
-		if time.Now().After(end) || ctx.Err() != nil {
-			_ = p.cmd.Process.Kill() // it is of no use
-			_ = p.cmd.Wait()
+		if time.Since(began) > startLimit || ctx.Err() != nil {
+			p.kill()
 			return nil, fmt.Errorf("%s does not answer: %s", args(addr)[0], errs.String())
 		}
 	}
@@ -94,6 +142,7 @@ func (p *process) printed() string {
 
 // stop ends the process as an operator would.
 func (p *process) stop() error {
+	p.ended = true
 	defer os.Remove(p.out.Name())
 	defer p.out.Close()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {

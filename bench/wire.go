@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 )
 
 // The least of RFC 6455 that a load of many sockets needs, so that the load
@@ -26,7 +27,8 @@ func acceptKey(key string) string {
 // wire is the client's side of a WebSocket.
 type wire struct {
 	net.Conn
-	in *bufio.Reader
+	in   *bufio.Reader
+	text []byte
 }
 
 func dialWire(ctx context.Context, addr, path string) (*wire, error) {
@@ -38,7 +40,7 @@ func dialWire(ctx context.Context, addr, path string) (*wire, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &wire{conn, bufio.NewReaderSize(conn, 1024)}
+	w := &wire{conn, bufio.NewReaderSize(conn, 2048), make([]byte, 0, 512)}
 	answer, err := http.ReadResponse(w.in, nil) //nolint:bodyclose // the connection goes on
 	if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
 		return nil, fmt.Errorf("the handshake was answered with %v, %w", answer, err)
@@ -54,7 +56,7 @@ func (w *wire) write(text string) error {
 	return err
 }
 
-// read reads one frame and gives its payload.
+// read reads one frame and gives its payload, which is valid until the next one.
 func (w *wire) read() ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(w.in, head[:2]); err != nil {
@@ -67,9 +69,9 @@ func (w *wire) read() ([]byte, error) {
 		}
 		length = int(binary.BigEndian.Uint16(head[2:]))
 	}
-	payload := make([]byte, length)
-	_, err := io.ReadFull(w.in, payload)
-	return payload, err
+	w.text = slices.Grow(w.text[:0], length)[:length]
+	_, err := io.ReadFull(w.in, w.text)
+	return w.text, err
 }
 
 // frameOf is a text as the server's side sends it.
