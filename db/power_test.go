@@ -24,6 +24,9 @@ import (
 // and, of what was written since, some, some of it torn. What was answered must be
 // in the books each time, and the books must be whole.
 func TestPowerLoss(t *testing.T) {
+	if raced {
+		t.Skip("a traced process beside the race detector takes minutes; the plain run has shown it")
+	}
 	n := 80
 	if os.Getenv("TOCSIN_LONG") != "" {
 		n = 2000
@@ -39,6 +42,9 @@ func TestPowerLoss(t *testing.T) {
 // TestPowerLossWithoutSync: the same with synchronous=NORMAL loses answers, which
 // is why the server does not offer it, and shows that the test can tell.
 func TestPowerLossWithoutSync(t *testing.T) {
+	if raced {
+		t.Skip("a traced process beside the race detector takes minutes; the plain run has shown it")
+	}
 	const n = 20
 	lost, damaged := record(t, "NORMAL").cut(t, n)
 	if lost == 0 || damaged > 0 {

@@ -47,9 +47,19 @@ var moments = []struct {
 	{crash.AfterSettle, 16, 400},
 }
 
+// notRaced skips a test whose program is built apart, without the race detector:
+// beside the detector it shows nothing more.
+func notRaced(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("the program under test is built without the race detector; the plain run has shown it")
+	}
+}
+
 // TestCrashMatrix has the program die at each point of an alert's walk, at the
 // first passing and at two under load, and looks at what is left.
 func TestCrashMatrix(t *testing.T) {
+	notRaced(t)
 	crashMatrix(t, 3)
 }
 

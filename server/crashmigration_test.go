@@ -19,6 +19,7 @@ import (
 // TestCrashInMigration has the program die while it brings old books that are
 // full up to date, and while it makes new ones.
 func TestCrashInMigration(t *testing.T) {
+	notRaced(t)
 	crashInMigration(t, 6)
 }
 

@@ -11,6 +11,7 @@ import (
 // TestKilledAtRandom kills the program with -9 ten times at random moments, of
 // starting and of working, and looks at what is left.
 func TestKilledAtRandom(t *testing.T) {
+	notRaced(t)
 	t.Log(killedAtRandom(t, rand.New(rand.NewPCG(7, 8)), 10))
 }
 

@@ -12,6 +12,7 @@ import (
 // random, a thousand in all, now of WebSockets, now of server-sent events. Each
 // hears what one hears who was never cut, once.
 func TestThousandDisconnects(t *testing.T) {
+	notRaced(t)
 	const subscribers, cuts, perSecond = 40, 25, 300
 	a := open(t, nil)
 	a.made("createAction", "action", map[string]any{
