@@ -12,6 +12,9 @@ import (
 // patience for ever, each with a heap of deliveries, alerts reach the others as
 // soon as without them.
 func TestBadReceivers(t *testing.T) {
+	if raced {
+		t.Skip("the time is the matter, and the race detector takes most of it")
+	}
 	const rounds, each, heap = 4, 40, 100
 	a := open(t, nil)
 	way := newArrivals(t)
