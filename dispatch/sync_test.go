@@ -328,6 +328,9 @@ func TestWeekend(t *testing.T) {
 // TestWornOut: an actor that has done nothing but fail for five days is disabled,
 // with a notification; nothing is lost, and a test that passes resumes it.
 func TestWornOut(t *testing.T) {
+	if raced {
+		t.Skip("five days of polls take minutes beside the race detector; the plain run has shown it")
+	}
 	onStage(t, func(s *stage) {
 		failing := true
 		for range 10_000 {
