@@ -150,8 +150,9 @@ const placeNumber = 777000777
 // formOf makes a form of a body that was made for placeNumber.
 func formOf(body []byte) form { return form{strings.Split(string(body), strconv.Itoa(placeNumber))} }
 
-// with is the body for a number, appended to what is given.
-func (f form) with(to []byte, n int) []byte {
+// with is the body for a number.
+func (f form) with(n int) []byte {
+	var to []byte
 	for i, piece := range f.pieces {
 		if i > 0 {
 			to = strconv.AppendInt(to, int64(n), 10)

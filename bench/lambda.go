@@ -40,7 +40,7 @@ func (b *lambdaBench) measure(ctx context.Context, t *table) error {
 			f := formOf(body(raiseMutation, map[string]any{"in": one}))
 			return func() (figures, error) {
 				return load(ctx, b.Concurrency, b.Duration, target{h.process, "/graphql", h.token}, func(c *caller, _ int) error {
-					_, err := c.post(f.with(nil, int(n.Add(1))), `"deliveryCount":1`)
+					_, err := c.post(f.with(int(n.Add(1))), `"deliveryCount":1`)
 					return err
 				})
 			}

@@ -90,7 +90,7 @@ func (b *raiseBench) weigh(ctx context.Context, t *table, h *house, limit *proce
 // sending posts a form with a number of its own each time.
 func sending(f form, want string) func(c *caller, n int) error {
 	return func(c *caller, n int) error {
-		_, err := c.post(f.with(nil, n), want)
+		_, err := c.post(f.with(n), want)
 		return err
 	}
 }

@@ -59,7 +59,7 @@ func (b *steadyBench) raise(ctx context.Context, h *house, sink *receiver) (figu
 	sink.keepMoments()
 	began, before := time.Now(), h.cpu()
 	err := d.play(ctx, 32, target{h.process, "/graphql", h.token}, func(c *caller, n int, at time.Time) error {
-		text, err := c.post(one.with(nil, n), `"deliveries":[{"id":"`)
+		text, err := c.post(one.with(n), `"deliveries":[{"id":"`)
 		if err != nil {
 			return err
 		}
