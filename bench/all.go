@@ -10,7 +10,7 @@ import (
 type allBench struct {
 	Rounds   int           `help:"Turns of server and limit; the median counts." default:"3"`
 	Duration time.Duration `help:"Length of a turn." default:"2s"`
-	Rows     int           `help:"Alerts of the large books." default:"1000000"`
+	Rows     int           `help:"Alerts of the large books." default:"100000"`
 	Seeded   string        `help:"Directory in which books are kept for the next run; else in the user's cache." type:"path" placeholder:"PATH"`
 	Quick    bool          `help:"One short turn each, fewer subscribers, small books: shows that every path can be measured; its figures say little."`
 	JSON     string        `name:"json" help:"Also write the rows to this file." type:"path" placeholder:"FILE"`

@@ -16,7 +16,7 @@ import (
 type growthBench struct {
 	rounds
 	Few    int    `help:"Alerts of the small books." default:"10000"`
-	Rows   int    `help:"Alerts of the large books." default:"1000000"`
+	Rows   int    `help:"Alerts of the large books." default:"100000"`
 	Seeded string `help:"Directory in which books are kept for the next run; else in the user's cache." type:"path" placeholder:"PATH"`
 }
 

@@ -42,6 +42,11 @@ func (b *holdBench) hold(ctx context.Context, by transport) (row, error) {
 		if err != nil {
 			return err
 		}
+		disconnect, err := s.connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer disconnect()
 		empty := s.resident()
 		began := time.Now()
 		c, err := gather(ctx, by, s.to(by), b.Subscribers)

@@ -48,7 +48,7 @@ func (l *limitFanout) Run() error {
 			streams.join(conn)
 		}
 	})
-	mux.HandleFunc("POST /publish", func(http.ResponseWriter, *http.Request) {
+	mux.HandleFunc("POST /publish", func(rw http.ResponseWriter, _ *http.Request) {
 		mu.Lock() // so that the events arrive in their order
 		defer mu.Unlock()
 		events++
@@ -57,6 +57,7 @@ func (l *limitFanout) Run() error {
 		sockets.say(frameOf([]byte(`{"id":"1","type":"next","payload":` + data + `}`)))
 		event := fmt.Sprintf("id: %s\nevent: next\ndata: %s\n\n", cursor, data)
 		streams.say(fmt.Appendf(nil, "%x\r\n%s\r\n", len(event), event))
+		fmt.Fprint(rw, `{"data":{"userErrors":[]}}`)
 	})
 	return (&http.Server{Addr: l.Listen, Handler: mux, ReadHeaderTimeout: time.Minute}).ListenAndServe()
 }

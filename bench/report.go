@@ -78,11 +78,11 @@ func (t *table) print(out io.Writer) error {
 	fmt.Fprintf(out, "%d cores, shared by load, server and receivers; %s; %.0f s; other programs took %.0f %% of the machine\n\n",
 		runtime.NumCPU(), runtime.Version(), time.Since(t.began).Seconds(), 100*t.work.foreign())
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "path\tours\tlimit\tratio\tp50 ms\tp99 ms\tCPU s/1,000\tgoal\tverdict")
+	fmt.Fprintln(w, "path\tours\tlimit\tratio\tp50 ms\tp99 ms\tlimit p50\tlimit p99\tCPU s/1,000\tgoal\tverdict")
 	for _, r := range t.rows {
 		unit := cmp.Or(r.Unit, "/s")
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Path, valued(r.Ours.Value, unit), valued(r.Limit.Value, unit),
-			decimals(r.Ratio.Median, 2), decimals(r.Ours.P50, 2), decimals(r.Ours.P99, 2), decimals(r.Ours.CPU, 3), r.Goal, r.Verdict)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Path, valued(r.Ours.Value, unit), valued(r.Limit.Value, unit),
+			decimals(r.Ratio.Median, 2), decimals(r.Ours.P50, 2), decimals(r.Ours.P99, 2), decimals(r.Limit.P50, 2), decimals(r.Limit.P99, 2), decimals(r.Ours.CPU, 3), r.Goal, r.Verdict)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -129,8 +129,8 @@ func (b rounds) compare(path string, ours, limit func() (figures, error)) (row, 
 	for n := range b.Rounds {
 		var m, l figures
 		sides := []func() error{
-			func() (err error) { m, err = ours(); return err },
-			func() (err error) { l, err = limit(); return err },
+			func() (err error) { m, err = ours(); return of("ours", err) },
+			func() (err error) { l, err = limit(); return of("the limit", err) },
 		}
 		if limit == nil {
 			sides = sides[:1]
@@ -155,12 +155,20 @@ func (b rounds) compare(path string, ours, limit func() (figures, error)) (row, 
 	return r, nil
 }
 
+// of says whose error it is.
+func of(side string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", side, err)
+}
+
 // read takes the median of each figure.
 func read(turns []figures) reading {
 	if len(turns) == 0 {
 		return reading{}
 	}
-	of := func(figure func(figures) float64) float64 {
+	over := func(figure func(figures) float64) float64 {
 		all := make([]float64, len(turns))
 		for i, f := range turns {
 			all[i] = figure(f)
@@ -169,8 +177,8 @@ func read(turns []figures) reading {
 		return middle(all)
 	}
 	return reading{
-		Value: of(figures.perSecond), CPU: of(figures.cpuPerThousand),
-		P50: of(func(f figures) float64 { return ms(f.at(0.5)) }), P99: of(func(f figures) float64 { return ms(f.at(0.99)) }),
+		Value: over(figures.perSecond), CPU: over(figures.cpuPerThousand),
+		P50: over(func(f figures) float64 { return ms(f.at(0.5)) }), P99: over(func(f figures) float64 { return ms(f.at(0.99)) }),
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 // restBench looks at the program as it is shipped, on many rows.
 type restBench struct {
-	Rows   int    `help:"Alerts in the books." default:"1000000"`
+	Rows   int    `help:"Alerts in the books." default:"100000"`
 	Starts int    `help:"Starts; the median counts." default:"7"`
 	Seeded string `help:"Directory in which books are kept for the next run; else in the user's cache." type:"path" placeholder:"PATH"`
 }
